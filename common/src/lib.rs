@@ -11,3 +11,9 @@ pub mod period;
 pub mod value;
 
 pub mod field;
+pub mod token;
+
+pub mod record;
+
+pub mod bucket;
+pub mod user;

@@ -1,0 +1,451 @@
+//! Buckets: their names and addresses, their configuration, and the seed files that set it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::field::FieldName;
+use crate::record::schema::RecordSchema;
+use crate::token::TokenHash;
+
+/// The name of a bucket: `^[A-Za-z][A-Za-z0-9_.-]+$`, case-sensitive.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BucketName(Arc<str>);
+
+/// A text is no bucket name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is not a bucket name: a letter, then letters, digits, \"_\", \".\" or \"-\", two \
+     characters at least"
+)]
+pub struct InvalidBucketName(String);
+
+impl BucketName {
+    /// Takes a name if it is well formed.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBucketName`] with the name.
+    pub fn parse(name: &str) -> Result<Self, InvalidBucketName> {
+        let bytes = name.as_bytes();
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+        let valid = bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes.iter().all(allowed);
+        if valid { Ok(Self(name.into())) } else { Err(InvalidBucketName(name.to_owned())) }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BucketName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", &self.0)
+    }
+}
+
+impl TryFrom<String> for BucketName {
+    type Error = InvalidBucketName;
+
+    fn try_from(name: String) -> Result<Self, InvalidBucketName> {
+        Self::parse(&name)
+    }
+}
+
+impl From<BucketName> for String {
+    fn from(name: BucketName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
+/// How a request names a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BucketAddress {
+    /// `/<bucket>`
+    Name(BucketName),
+    /// `/data/<group>/<type>`: any text without `/`.
+    DataType {
+        /// The data group.
+        data_group: String,
+        /// The data type within it.
+        data_type: String,
+    },
+}
+
+impl fmt::Display for BucketAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(formatter, "{name}"),
+            Self::DataType { data_group, data_type } => write!(formatter, "{data_group}/{data_type}"),
+        }
+    }
+}
+
+/// The format of the spreadsheets that are uploaded to a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UploadFormat {
+    /// Comma-separated values.
+    Csv,
+    /// A workbook.
+    Excel,
+}
+
+/// A bucket's configuration. The names are those of Backdrop's bucket seed files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the flags of Backdrop's seed files, independent of each other"
+)]
+pub struct BucketConfig {
+    /// The bucket's name, its first address.
+    pub name: BucketName,
+    /// With `data_type`, its second address; the pair is unique. Both are set, or neither.
+    pub data_group: Option<String>,
+    /// See `data_group`.
+    pub data_type: Option<String>,
+    /// Whether records may be read as they are, and spans shorter than a week.
+    pub raw_queries_allowed: bool,
+    /// Whether the read app answers for it at all.
+    pub queryable: bool,
+    /// Whether its answers may be cached and come without a warning.
+    pub published: bool,
+    /// Whether its answers are cached for two minutes only, and `capped_size` applies.
+    pub realtime: bool,
+    /// Bytes of stored records beyond which a realtime bucket drops those written first.
+    pub capped_size: Option<u64>,
+    /// The fields whose values make the `_id`; empty for none.
+    #[serde(default)]
+    pub auto_ids: Vec<String>,
+    /// The format of uploads.
+    pub upload_format: UploadFormat,
+    /// The filters that an upload runs through, by name.
+    #[serde(default)]
+    pub upload_filters: Vec<String>,
+    /// Seconds after its newest `_timestamp` at which the bucket is stale; none: never.
+    pub max_age_expected: Option<u64>,
+    /// A JSON Schema that every record must satisfy.
+    pub schema: Option<Json>,
+}
+
+/// Backdrop's default for `max_age_expected`: 31 days.
+pub const DEFAULT_MAX_AGE_EXPECTED: u64 = 2_678_400;
+
+impl BucketConfig {
+    /// A bucket with that name and every setting at its default.
+    pub fn new(name: BucketName) -> Self {
+        Self {
+            name,
+            data_group: None,
+            data_type: None,
+            raw_queries_allowed: false,
+            queryable: true,
+            published: true,
+            realtime: false,
+            capped_size: None,
+            auto_ids: Vec::new(),
+            upload_format: UploadFormat::Csv,
+            upload_filters: Vec::new(),
+            max_age_expected: Some(DEFAULT_MAX_AGE_EXPECTED),
+            schema: None,
+        }
+    }
+
+    /// Bytes of stored records that are kept, where there is a limit.
+    pub fn cap(&self) -> Option<u64> {
+        self.capped_size.filter(|_| self.realtime)
+    }
+}
+
+/// A bucket as it is stored: its configuration and what is kept of its token.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// The configuration.
+    pub config: BucketConfig,
+    /// The hash of its bearer token; a bucket without one takes no writes.
+    pub token: Option<TokenHash>,
+}
+
+impl Bucket {
+    /// The bucket's name.
+    pub fn name(&self) -> &BucketName {
+        &self.config.name
+    }
+}
+
+/// What saving a bucket does to its token.
+#[derive(Clone, Debug)]
+pub enum TokenChange {
+    /// Keeps the token there is.
+    Keep,
+    /// Takes it away: the bucket takes no more writes.
+    Remove,
+    /// Sets another.
+    Set(TokenHash),
+}
+
+/// One entry of a seed file: a configuration, what to do with the token, and the names in it that
+/// mean nothing to us.
+#[derive(Debug)]
+pub struct BucketSeed {
+    /// The configuration; what the entry leaves out is at its default.
+    pub config: BucketConfig,
+    /// Set or removed where the entry has `bearer_token`, else kept.
+    pub token: TokenChange,
+    /// Unknown names, which were left out.
+    pub unknown: Vec<String>,
+}
+
+/// A fault of a bucket's configuration.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBucket {
+    /// The seed file is no JSON list of objects.
+    #[error("the buckets must be a JSON list of objects: {0}")]
+    NotAList(String),
+    /// An entry is no object.
+    #[error("entry {index} is not an object but {given}")]
+    NotAnObject {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// What it is.
+        given: String,
+    },
+    /// A setting has a value that it cannot have.
+    #[error("entry {index}: {setting} must be {allowed}, not {given}")]
+    Setting {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// The name of the setting.
+        setting: &'static str,
+        /// What it may be.
+        allowed: &'static str,
+        /// What it is.
+        given: String,
+    },
+    /// One half of the second address is missing.
+    #[error("entry {index}: data_group and data_type come together or not at all")]
+    HalfAddress {
+        /// Its place in the list, from 0.
+        index: usize,
+    },
+    /// The schema is no JSON Schema.
+    #[error("entry {index}: schema is not a JSON Schema: {reason}")]
+    Schema {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Reads a seed file: a JSON list of bucket configurations.
+///
+/// # Errors
+///
+/// The first fault found, with the place of its entry and the name of the setting.
+pub fn parse_seeds(json: &str) -> Result<Vec<BucketSeed>, InvalidBucket> {
+    let entries: Vec<Json> =
+        serde_json::from_str(json).map_err(|error| InvalidBucket::NotAList(error.to_string()))?;
+    entries.into_iter().enumerate().map(|(index, entry)| parse_seed(index, entry)).collect()
+}
+
+fn parse_seed(index: usize, entry: Json) -> Result<BucketSeed, InvalidBucket> {
+    let Json::Object(settings) = entry else {
+        return Err(InvalidBucket::NotAnObject { index, given: entry.to_string() });
+    };
+    let mut seed = SeedReader { index, settings };
+    let name = seed.name()?;
+    let token = seed.token()?;
+    let defaults = BucketConfig::new(name.clone());
+    let config = BucketConfig {
+        name,
+        data_group: seed.take("data_group", "text without \"/\" or null", address_part)?,
+        data_type: seed.take("data_type", "text without \"/\" or null", address_part)?,
+        raw_queries_allowed: seed.flag("raw_queries_allowed", defaults.raw_queries_allowed)?,
+        queryable: seed.flag("queryable", defaults.queryable)?,
+        published: seed.flag("published", defaults.published)?,
+        realtime: seed.flag("realtime", defaults.realtime)?,
+        capped_size: seed
+            .take("capped_size", "a number of bytes or null", Json::as_u64)?
+            .filter(|bytes| *bytes > 0),
+        auto_ids: seed.take("auto_ids", "a list of field names or null", field_names)?.unwrap_or_default(),
+        upload_format: seed
+            .take("upload_format", "\"csv\" or \"excel\"", |value| UploadFormat::deserialize(value).ok())?
+            .unwrap_or(defaults.upload_format),
+        upload_filters: seed.take("upload_filters", "a list of names or null", texts)?.unwrap_or_default(),
+        max_age_expected: seed.max_age_expected()?,
+        schema: seed.schema()?,
+    };
+    if config.data_group.is_some() != config.data_type.is_some() {
+        return Err(InvalidBucket::HalfAddress { index });
+    }
+    Ok(BucketSeed { config, token, unknown: seed.settings.keys().cloned().collect() })
+}
+
+/// Takes the known settings out of an entry; what is left is unknown.
+struct SeedReader {
+    index: usize,
+    settings: Map<String, Json>,
+}
+
+impl SeedReader {
+    /// A setting's value, if it is there and not null.
+    fn take<T>(
+        &mut self,
+        setting: &'static str,
+        allowed: &'static str,
+        read: impl Fn(&Json) -> Option<T>,
+    ) -> Result<Option<T>, InvalidBucket> {
+        match self.settings.remove(setting) {
+            None | Some(Json::Null) => Ok(None),
+            Some(given) => read(&given).map(Some).ok_or_else(|| self.fault(setting, allowed, &given)),
+        }
+    }
+
+    fn fault(&self, setting: &'static str, allowed: &'static str, given: &Json) -> InvalidBucket {
+        InvalidBucket::Setting { index: self.index, setting, allowed, given: given.to_string() }
+    }
+
+    fn flag(&mut self, setting: &'static str, default: bool) -> Result<bool, InvalidBucket> {
+        Ok(self.take(setting, "true or false", Json::as_bool)?.unwrap_or(default))
+    }
+
+    fn name(&mut self) -> Result<BucketName, InvalidBucket> {
+        let allowed = "a bucket name (a letter, then letters, digits, \"_\", \".\" or \"-\")";
+        let read = |value: &Json| BucketName::parse(value.as_str()?).ok();
+        self.take("name", allowed, read)?.ok_or_else(|| self.fault("name", allowed, &Json::Null))
+    }
+
+    fn token(&mut self) -> Result<TokenChange, InvalidBucket> {
+        match self.settings.remove("bearer_token") {
+            None => Ok(TokenChange::Keep),
+            Some(Json::Null) => Ok(TokenChange::Remove),
+            Some(Json::String(token)) if is_token(&token) => {
+                Ok(TokenChange::Set(TokenHash::new(&SecretString::from(token))))
+            }
+            // The value is left out of the message: it may be a token with a slip of the finger.
+            Some(_) => Err(InvalidBucket::Setting {
+                index: self.index,
+                setting: "bearer_token",
+                allowed: "visible ASCII text without spaces, or null",
+                given: "what it is".to_owned(),
+            }),
+        }
+    }
+
+    /// Null means that the age is not checked, so it differs from a missing setting.
+    fn max_age_expected(&mut self) -> Result<Option<u64>, InvalidBucket> {
+        if !self.settings.contains_key("max_age_expected") {
+            return Ok(Some(DEFAULT_MAX_AGE_EXPECTED));
+        }
+        self.take("max_age_expected", "a number of seconds or null", Json::as_u64)
+    }
+
+    fn schema(&mut self) -> Result<Option<Json>, InvalidBucket> {
+        let schema =
+            self.take("schema", "a JSON object or null", |value| value.is_object().then(|| value.clone()))?;
+        if let Some(schema) = &schema {
+            RecordSchema::compile(schema)
+                .map_err(|reason| InvalidBucket::Schema { index: self.index, reason })?;
+        }
+        Ok(schema)
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn address_part(value: &Json) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty() && !text.contains('/')).map(str::to_owned)
+}
+
+fn texts(value: &Json) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+fn field_names(value: &Json) -> Option<Vec<String>> {
+    texts(value).filter(|names| names.iter().all(|name| FieldName::parse(name).is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_names() {
+        for name in ["ab", "Mixed_Case", "odd-name.set", "a1"] {
+            assert!(BucketName::parse(name).is_ok(), "{name}");
+        }
+        for name in ["", "a", "_hidden", "1name", "bad name", "bäd", "$bad", "a/b", "ab\n"] {
+            assert!(BucketName::parse(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_seed_with_a_name_only_has_the_defaults() {
+        let seeds = parse_seeds(r#"[{"name": "foo"}]"#).expect("a seed");
+        let name = BucketName::parse("foo").expect("a name");
+        assert_eq!(seeds[0].config, BucketConfig::new(name));
+        assert!(matches!(seeds[0].token, TokenChange::Keep));
+    }
+
+    #[test]
+    fn a_seed_of_backdrop_is_taken_as_it_is() {
+        let seeds = parse_seeds(
+            r#"[{"_id": "x", "name": "foo", "data_group": "group", "data_type": "type",
+                "bearer_token": "foo-bearer-token", "raw_queries_allowed": true, "realtime": true,
+                "capped_size": 5040, "auto_ids": ["_timestamp", "channel"], "upload_format": "excel",
+                "upload_filters": ["first_sheet"], "max_age_expected": null, "auto_id": 1}]"#,
+        )
+        .expect("a seed");
+        let BucketSeed { config, token, unknown } = &seeds[0];
+        assert_eq!(config.cap(), Some(5040));
+        assert_eq!(config.auto_ids, ["_timestamp", "channel"]);
+        assert_eq!(config.upload_format, UploadFormat::Excel);
+        assert_eq!(config.max_age_expected, None);
+        assert!(matches!(token, TokenChange::Set(hash) if hash.matches("foo-bearer-token")));
+        assert_eq!(unknown, &["_id", "auto_id"]);
+    }
+
+    #[test]
+    fn a_cap_is_for_realtime_buckets() {
+        let seeds = parse_seeds(r#"[{"name": "foo", "capped_size": 5040}]"#).expect("a seed");
+        assert_eq!(seeds[0].config.cap(), None);
+    }
+
+    #[test]
+    fn faults_of_seeds() {
+        let message = |json: &str| match parse_seeds(json) {
+            Ok(_) => panic!("{json} was taken"),
+            Err(fault) => format!("{json}\n  {fault}"),
+        };
+        let messages = [
+            message("{}"),
+            message("[5]"),
+            message("[{}]"),
+            message(r#"[{"name": "1foo"}]"#),
+            message(r#"[{"name": "foo", "queryable": "yes"}]"#),
+            message(r#"[{"name": "foo", "data_group": "a/b"}]"#),
+            message(r#"[{"name": "foo", "data_group": "a"}]"#),
+            message(r#"[{"name": "foo"}, {"name": "bar", "auto_ids": ["a-b"]}]"#),
+            message(r#"[{"name": "foo", "upload_format": "pdf"}]"#),
+            message(r#"[{"name": "foo", "capped_size": -1}]"#),
+            message(r#"[{"name": "foo", "max_age_expected": 1.5}]"#),
+            message(r#"[{"name": "foo", "bearer_token": "two words"}]"#),
+            message(r#"[{"name": "foo", "schema": {"type": "nonsense"}}]"#),
+        ];
+        insta::assert_snapshot!(messages.join("\n"));
+    }
+}

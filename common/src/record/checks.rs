@@ -1,0 +1,476 @@
+//! The rules of a record, and the order in which their faults are reported: schema, auto ids,
+//! dates, record checks; within each by record, then by key.
+//!
+//! The texts are Backdrop's. `// DIFFERENCE:` marks where we leave it: there only the first fault
+//! of a record was a message.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value as Json;
+
+use super::schema::{RecordSchema, Violation};
+use super::sent::{SentRecord, SentValue};
+use super::{Record, RecordId};
+use crate::field::{ReservedKey, is_field_name};
+use crate::timestamp::{InvalidTimestamp, Timestamp};
+use crate::value::Value;
+
+/// A fault of a record; `Display` is the message for the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRecord {
+    /// It violates the bucket's schema.
+    #[error("record {index}{}: {}", .violation.pointer, .violation.message)]
+    Schema {
+        /// Its place in the request, from 0.
+        index: usize,
+        /// What is wrong.
+        violation: Violation,
+    },
+    /// Fields that make the `_id` are missing.
+    #[error("The following required id fields are missing: {}", .0.join(", "))]
+    MissingIdFields(Vec<String>),
+    /// A reserved time is no time at all.
+    #[error("{}{key} must be a date in the format yyyy-MM-ddT00:00:00Z", article(.key))]
+    NotADate {
+        /// The reserved key.
+        key: String,
+    },
+    /// A reserved time looks like one and does not exist.
+    #[error("{given} in the {key} field is not a valid date")]
+    NoSuchDate {
+        /// The reserved key.
+        key: String,
+        /// What was sent.
+        given: String,
+    },
+    /// A key is not well formed.
+    #[error("{0} is not a valid key")]
+    Key(String),
+    /// A key is reserved and not one of those that a client may send.
+    #[error("{0} is not a recognised internal field")]
+    ReservedKey(String),
+    /// A value is a list or an object, or a number that 64 bits do not hold.
+    #[error("{0} has an invalid value")]
+    Value(String),
+    /// The second message for a bad date.
+    #[error("{0} is not a valid datetime object")]
+    NotADatetime(String),
+    /// An `_id` is no text, is empty, or holds white space.
+    #[error("_id \"{0}\" is not a valid id")]
+    Id(String),
+    /// A PATCH sends another `_id`.
+    #[error("_id cannot be changed from \"{id}\" to \"{given}\"")]
+    ChangedId {
+        /// The record's.
+        id: RecordId,
+        /// What was sent.
+        given: String,
+    },
+}
+
+/// Backdrop's message has an article for `_timestamp` only.
+fn article(key: &str) -> &'static str {
+    if key == "_timestamp" { "the " } else { "" }
+}
+
+/// Checks the records of a request and makes them ready to store.
+///
+/// # Errors
+///
+/// Every fault of every record, in the order in which they are reported.
+pub fn check_records(
+    sent: &[SentRecord<'_>],
+    auto_ids: &[String],
+    schema: Option<&RecordSchema>,
+) -> Result<Vec<Record>, Vec<InvalidRecord>> {
+    let mut faults = Faults::default();
+    let mut records = Vec::with_capacity(sent.len());
+    for (index, record) in sent.iter().enumerate() {
+        if let Some(schema) = schema {
+            faults.schema(index, schema.violations(record.to_json()));
+        }
+        let id = if auto_ids.is_empty() { None } else { faults.auto_id(record, auto_ids) };
+        let rule = if auto_ids.is_empty() { IdRule::AsSent } else { IdRule::Overridden };
+        let mut checked = Record { id, timestamp: None, fields: Vec::with_capacity(record.fields().len()) };
+        faults.fields(record, rule, &mut checked);
+        records.push(checked);
+    }
+    faults.into_result().map(|()| records)
+}
+
+/// Applies a PATCH to a stored record: sets the fields that were sent and keeps the others.
+///
+/// # Errors
+///
+/// Every fault of what was sent, and every violation of the schema by the merged record.
+pub fn check_patch(
+    id: &RecordId,
+    stored: &Record,
+    sent: &SentRecord<'_>,
+    schema: Option<&RecordSchema>,
+) -> Result<Record, Vec<InvalidRecord>> {
+    let mut faults = Faults::default();
+    if let Some(schema) = schema {
+        faults.schema(0, merged_violations(schema, id, stored, sent));
+    }
+    let mut merged = stored.clone();
+    let mut changes = Record { id: None, timestamp: None, fields: Vec::new() };
+    faults.fields(sent, IdRule::Unchanged(id), &mut changes);
+    merged.timestamp = changes.timestamp.or(merged.timestamp);
+    for (key, value) in changes.fields {
+        merged.set(&key, value);
+    }
+    faults.into_result().map(|()| merged)
+}
+
+/// The violations of the merged record. Whether the stored record's `_id` was sent or made is not
+/// known, and a schema sees only what was sent, so the record may satisfy it with or without.
+fn merged_violations(
+    schema: &RecordSchema,
+    id: &RecordId,
+    stored: &Record,
+    sent: &SentRecord<'_>,
+) -> Vec<Violation> {
+    let mut merged = serde_json::Map::new();
+    if let Some(timestamp) = stored.timestamp {
+        merged.insert("_timestamp".to_owned(), Json::String(timestamp.to_string()));
+    }
+    for (key, value) in &stored.fields {
+        merged.insert(key.to_string(), serde_json::to_value(value).unwrap_or(Json::Null));
+    }
+    merged.extend(sent.to_json());
+    let without_id = schema.violations(merged.clone());
+    if without_id.is_empty() {
+        return without_id;
+    }
+    merged.insert("_id".to_owned(), Json::String(id.to_string()));
+    schema.violations(merged)
+}
+
+/// What becomes of an `_id` that was sent.
+#[derive(Clone, Copy)]
+enum IdRule<'a> {
+    /// It is the record's id.
+    AsSent,
+    /// `auto_ids` makes another; what was sent does not matter.
+    Overridden,
+    /// It must be this one.
+    Unchanged(&'a RecordId),
+}
+
+/// Faults by the kinds that are reported one after the other.
+#[derive(Default)]
+struct Faults {
+    schema: Vec<InvalidRecord>,
+    auto_ids: Option<InvalidRecord>,
+    dates: Vec<InvalidRecord>,
+    record: Vec<InvalidRecord>,
+}
+
+impl Faults {
+    fn schema(&mut self, index: usize, violations: Vec<Violation>) {
+        let fault = |violation| InvalidRecord::Schema { index, violation };
+        self.schema.extend(violations.into_iter().map(fault));
+    }
+
+    /// The id made of the base64 of the values as sent, joined with dots. One message for the
+    /// request, for the first record that lacks a field.
+    fn auto_id(&mut self, record: &SentRecord<'_>, auto_ids: &[String]) -> Option<RecordId> {
+        let missing: Vec<String> = auto_ids.iter().filter(|key| record.get(key).is_none()).cloned().collect();
+        if !missing.is_empty() {
+            self.auto_ids.get_or_insert(InvalidRecord::MissingIdFields(missing));
+            return None;
+        }
+        let values: Vec<_> = auto_ids.iter().filter_map(|key| record.get(key)).map(spelling).collect();
+        self.id(&STANDARD.encode(values.join(".")))
+    }
+
+    fn sent_id(&mut self, value: &SentValue<'_>) -> Option<RecordId> {
+        match value {
+            SentValue::Text(text) => return self.id(text),
+            SentValue::Nested(_) => self.record.push(InvalidRecord::Value("_id".to_owned())),
+            other => self.record.push(InvalidRecord::Id(spelling(other).into_owned())),
+        }
+        None
+    }
+
+    fn id(&mut self, text: &str) -> Option<RecordId> {
+        let id = RecordId::parse(text);
+        if id.is_none() {
+            self.record.push(InvalidRecord::Id(text.to_owned()));
+        }
+        id
+    }
+
+    fn unchanged_id(&mut self, id: &RecordId, value: &SentValue<'_>) {
+        if !matches!(value, SentValue::Text(text) if text == id.as_str()) {
+            let given = spelling(value).into_owned();
+            self.record.push(InvalidRecord::ChangedId { id: id.clone(), given });
+        }
+    }
+
+    // DIFFERENCE: every fault of a record is a message, not only the first.
+    fn fields(&mut self, sent: &SentRecord<'_>, id: IdRule<'_>, record: &mut Record) {
+        for (key, value) in sent.fields() {
+            if !is_field_name(key) {
+                self.record.push(InvalidRecord::Key(key.to_string()));
+            }
+            let reserved = ReservedKey::parse(key);
+            if reserved.is_none() && key.starts_with('_') && is_field_name(key) {
+                self.record.push(InvalidRecord::ReservedKey(key.to_string()));
+            }
+            match reserved {
+                Some(ReservedKey::Id) => match id {
+                    IdRule::AsSent => record.id = self.sent_id(value),
+                    IdRule::Overridden => {}
+                    IdRule::Unchanged(id) => self.unchanged_id(id, value),
+                },
+                Some(ReservedKey::Timestamp) => record.timestamp = self.date(key, value),
+                Some(ReservedKey::StartAt | ReservedKey::EndAt) => {
+                    let date = self.date(key, value).map(Value::Time);
+                    record.fields.extend(date.map(|date| (Box::from(&**key), date)));
+                }
+                None => match stored_value(value) {
+                    Some(value) => record.fields.push((Box::from(&**key), value)),
+                    None => self.record.push(InvalidRecord::Value(key.to_string())),
+                },
+            }
+        }
+    }
+
+    /// A reserved time. A bad one is two messages: one among the dates, one among the record
+    /// checks.
+    fn date(&mut self, key: &str, value: &SentValue<'_>) -> Option<Timestamp> {
+        let fault = match value {
+            SentValue::Text(text) => match Timestamp::parse(text) {
+                Ok(timestamp) => return Some(timestamp),
+                Err(InvalidTimestamp::NotATime) => InvalidRecord::NotADate { key: key.to_owned() },
+                Err(InvalidTimestamp::NoSuchTime) => {
+                    InvalidRecord::NoSuchDate { key: key.to_owned(), given: text.to_string() }
+                }
+            },
+            _ => InvalidRecord::NotADate { key: key.to_owned() },
+        };
+        self.dates.push(fault);
+        self.record.push(InvalidRecord::NotADatetime(key.to_owned()));
+        None
+    }
+
+    fn into_result(self) -> Result<(), Vec<InvalidRecord>> {
+        let mut faults = self.schema;
+        faults.extend(self.auto_ids);
+        faults.extend(self.dates);
+        faults.extend(self.record);
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+}
+
+/// A value as sent: text as it is, everything else in its JSON spelling.
+fn spelling<'a>(value: &'a SentValue<'_>) -> Cow<'a, str> {
+    match value {
+        SentValue::Null => "null".into(),
+        SentValue::Bool(true) => "true".into(),
+        SentValue::Bool(false) => "false".into(),
+        SentValue::Number(text) | SentValue::Text(text) | SentValue::Nested(text) => (&**text).into(),
+    }
+}
+
+/// The value to store; none for what no record may hold.
+fn stored_value(value: &SentValue<'_>) -> Option<Value> {
+    match value {
+        SentValue::Null => Some(Value::Null),
+        SentValue::Bool(value) => Some(Value::Bool(*value)),
+        SentValue::Text(text) => Some(Value::Text((**text).into())),
+        SentValue::Number(text) => number(text),
+        SentValue::Nested(_) => None,
+    }
+}
+
+/// A number of 64 bits: an integer unless it is spelled with a fraction or an exponent.
+fn number(text: &str) -> Option<Value> {
+    if text.contains(['.', 'e', 'E']) {
+        // Adding zero turns -0.0 into 0.0: they are one value, which has one spelling.
+        text.parse().ok().filter(|float: &f64| float.is_finite()).map(|float| Value::Float(float + 0.0))
+    } else {
+        text.parse().ok().map(Value::Int)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::record::sent::SentBody;
+
+    fn sent(json: &str) -> Vec<SentRecord<'_>> {
+        SentBody::parse(json.as_bytes()).expect("records").into_records()
+    }
+
+    fn messages(json: &str, auto_ids: &[&str]) -> Vec<String> {
+        let auto_ids: Vec<_> = auto_ids.iter().map(ToString::to_string).collect();
+        match check_records(&sent(json), &auto_ids, None) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn record(json: &str, auto_ids: &[&str]) -> Record {
+        let auto_ids: Vec<_> = auto_ids.iter().map(ToString::to_string).collect();
+        check_records(&sent(json), &auto_ids, None).expect(json).remove(0)
+    }
+
+    #[test]
+    fn every_message() {
+        let cases = [
+            r#"{"foo-bar": 1}"#,
+            r#"{"_": 1}"#,
+            r#"{"café": 1}"#,
+            r#"{"_foo": 1}"#,
+            r#"{"_updated_at": 1}"#,
+            r#"{"_Timestamp": "2014-01-01"}"#,
+            r#"{"foo": [1]}"#,
+            r#"{"foo": {}}"#,
+            r#"{"foo": 9223372036854775808}"#,
+            r#"{"foo": 123456789012345678901234567890}"#,
+            r#"{"foo": 1e400}"#,
+            r#"{"_id": "foo bar"}"#,
+            r#"{"_id": ""}"#,
+            r#"{"_id": "a\u00a0b"}"#,
+            r#"{"_id": 5}"#,
+            r#"{"_id": null}"#,
+            r#"{"_id": ["foo"]}"#,
+            r#"{"_timestamp": "whenever"}"#,
+            r#"{"_timestamp": "2014-02-30T00:00:00Z"}"#,
+            r#"{"_timestamp": 1388631845}"#,
+            r#"{"_timestamp": []}"#,
+            r#"{"_start_at": "whenever"}"#,
+            r#"{"_end_at": "2014-13-01"}"#,
+            r#"{"foo-bar": 1, "baz": [1]}"#,
+            r#"{"foo-bar": [1]}"#,
+            r#"[{"foo-bar": 1}, {"_timestamp": "whenever"}]"#,
+            r#"{"_timestamp": "x", "_end_at": "y"}"#,
+        ];
+        let shown: Vec<_> =
+            cases.iter().map(|json| format!("{json}\n    {}", messages(json, &[]).join("\n    "))).collect();
+        insta::assert_snapshot!(shown.join("\n"));
+    }
+
+    #[test]
+    fn values_that_are_stored() {
+        let record = record(
+            r#"{"_id": "foo", "_timestamp": "2014-01-01", "_end_at": "2014-01-02", "max": 9223372036854775807,
+                "min": -9223372036854775808, "whole": 2.0, "zero": -0.0, "exp": 1e2, "none": null, "yes": true, "txt": ""}"#,
+            &[],
+        );
+        assert_eq!(record.id.as_ref().map(RecordId::as_str), Some("foo"));
+        assert_eq!(record.timestamp, Timestamp::parse("2014-01-01").ok());
+        let shown: Vec<_> = record.fields.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
+        insta::assert_snapshot!(shown.join(" "), @r#"_end_at=Time(2014-01-02T00:00:00+00:00) exp=Float(100.0) max=Int(9223372036854775807) min=Int(-9223372036854775808) none=Null txt=Text("") whole=Float(2.0) yes=Bool(true) zero=Float(0.0)"#);
+    }
+
+    #[track_caller]
+    fn check_auto_id(json: &str, auto_ids: &[&str], text: &str) {
+        let id = record(json, auto_ids).id.expect("an id");
+        let decoded = STANDARD.decode(id.as_str()).expect("base64");
+        assert_eq!(String::from_utf8(decoded).as_deref(), Ok(text));
+    }
+
+    #[test]
+    fn auto_ids_are_made_of_values_as_sent() {
+        let fields = ["_timestamp", "channel"];
+        check_auto_id(
+            r#"{"_timestamp": "2014-04-01T00:00:00Z", "channel": "web", "_id": "overridden"}"#,
+            &fields,
+            "2014-04-01T00:00:00Z.web",
+        );
+        check_auto_id(r#"{"code": 1.50}"#, &["code"], "1.50");
+        check_auto_id(r#"{"code": true}"#, &["code"], "true");
+        check_auto_id(r#"{"code": null}"#, &["code"], "null");
+        check_auto_id(r#"{"code": "café"}"#, &["code"], "café");
+    }
+
+    #[test]
+    fn faults_of_auto_ids() {
+        let fields = ["_timestamp", "channel"];
+        assert_eq!(
+            messages(r#"[{"_timestamp": "2014-01-01", "foo-bar": 1}, {"num": 1}]"#, &fields),
+            ["The following required id fields are missing: channel", "foo-bar is not a valid key"]
+        );
+        assert_eq!(
+            messages(r#"{"num": 5}"#, &fields),
+            ["The following required id fields are missing: _timestamp, channel"]
+        );
+        assert_eq!(messages(r#"{"code": ""}"#, &["code"]), ["_id \"\" is not a valid id"]);
+        assert_eq!(messages(r#"{"code": "x", "_id": "a b"}"#, &["code"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_schema_sees_the_record_as_sent_and_its_messages_come_first() {
+        let schema = RecordSchema::compile(&json!({
+            "properties": {"count": {"type": "integer"}, "_timestamp": {"type": "string", "maxLength": 10}},
+            "additionalProperties": false,
+        }))
+        .expect("a schema");
+        let check = |json: &str| match check_records(&sent(json), &[], Some(&schema)) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        };
+        assert_eq!(check(r#"{"_timestamp": "2014-01-01", "count": 5.0}"#), [""; 0]);
+        assert_eq!(
+            check(r#"[{}, {"count": 5.5, "foo-bar": 1}]"#),
+            [
+                "record 1/count: 5.5 is not of type \"integer\"",
+                "record 1: Additional properties are not allowed ('foo-bar' was unexpected)",
+                "foo-bar is not a valid key",
+            ]
+        );
+    }
+
+    fn patch(stored: &Record, json: &str, schema: Option<&RecordSchema>) -> Result<Record, Vec<String>> {
+        let id = RecordId::parse("p1").expect("an id");
+        check_patch(&id, stored, &sent(json)[0], schema)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_patch_sets_what_is_sent_and_keeps_the_rest() {
+        let stored = record(r#"{"_id": "p1", "_timestamp": "2014-01-01", "val": 1, "other": "kept"}"#, &[]);
+        assert_eq!(
+            patch(&stored, r#"{"_id": "p1", "_timestamp": "2014-02-02", "val": 2, "more": true}"#, None),
+            Ok(record(
+                r#"{"_id": "p1", "_timestamp": "2014-02-02", "val": 2, "other": "kept", "more": true}"#,
+                &[]
+            ))
+        );
+        assert_eq!(patch(&stored, "{}", None), Ok(stored));
+    }
+
+    #[test]
+    fn faults_of_a_patch() {
+        let stored = record(r#"{"_id": "p1", "val": 1}"#, &[]);
+        let messages = |json| patch(&stored, json, None).expect_err(json);
+        assert_eq!(messages(r#"{"a-b": 1}"#), ["a-b is not a valid key"]);
+        assert_eq!(messages(r#"{"_count": 1}"#), ["_count is not a recognised internal field"]);
+        assert_eq!(messages(r#"{"val": {}}"#), ["val has an invalid value"]);
+        assert_eq!(messages(r#"{"_id": "other"}"#), ["_id cannot be changed from \"p1\" to \"other\""]);
+        assert_eq!(messages(r#"{"_timestamp": null}"#).len(), 2);
+    }
+
+    #[test]
+    fn the_merged_record_must_satisfy_the_schema() {
+        let schema = |schema: Json| RecordSchema::compile(&schema).expect("a schema");
+        let stored = record(r#"{"_id": "p1", "val": 1, "other": "x"}"#, &[]);
+        let needs_both = schema(json!({
+            "required": ["val", "other"],
+            "properties": {"val": {"type": "integer"}, "other": {}},
+            "additionalProperties": false,
+        }));
+        assert!(patch(&stored, r#"{"val": 2}"#, Some(&needs_both)).is_ok());
+        assert!(patch(&stored, r#"{"val": "two"}"#, Some(&needs_both)).is_err());
+        let needs_id = schema(json!({"required": ["_id"]}));
+        assert!(patch(&stored, r#"{"val": 2}"#, Some(&needs_id)).is_ok());
+    }
+}

@@ -1,0 +1,373 @@
+//! Records as a client sent them: parsed JSON in which nothing is rounded, guessed or checked yet.
+//!
+//! Numbers keep their text, because an integer past 64 bits must be refused and not rounded, and
+//! because `auto_ids` are made of values "as sent".
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json};
+
+/// A value as sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SentValue<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number in its JSON spelling.
+    Number(Cow<'a, str>),
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A list or an object, in its JSON spelling; no record may hold one.
+    Nested(Cow<'a, str>),
+}
+
+impl<'a> SentValue<'a> {
+    fn from_json(json: &'a str) -> Self {
+        match json.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b't') => Self::Bool(true),
+            Some(b'f') => Self::Bool(false),
+            Some(b'"') => Self::Text(unescape(json)),
+            Some(b'[' | b'{') => Self::Nested(json.into()),
+            _ => Self::Number(json.into()),
+        }
+    }
+
+    /// The value for a schema to see. A whole number is an integer however it is spelled: `5.0`
+    /// satisfies `"type": "integer"` in every draft.
+    pub(crate) fn to_json(&self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(value) => Json::Bool(*value),
+            Self::Text(text) => Json::String(text.clone().into_owned()),
+            Self::Number(text) | Self::Nested(text) => {
+                whole_floats_to_ints(serde_json::from_str(text).unwrap_or(Json::Null))
+            }
+        }
+    }
+}
+
+/// The text of a JSON string; borrowed where nothing in it is escaped.
+fn unescape(json: &str) -> Cow<'_, str> {
+    match json.get(1..json.len() - 1) {
+        Some(text) if !text.contains('\\') => text.into(),
+        _ => serde_json::from_str::<String>(json).unwrap_or_default().into(),
+    }
+}
+
+fn whole_floats_to_ints(value: Json) -> Json {
+    match value {
+        Json::Number(number) => {
+            let whole = number.as_f64().filter(|_| number.is_f64()).and_then(crate::value::exact_int);
+            whole.map_or(Json::Number(number), Json::from)
+        }
+        Json::Array(items) => items.into_iter().map(whole_floats_to_ints).collect(),
+        Json::Object(members) => {
+            members.into_iter().map(|(key, value)| (key, whole_floats_to_ints(value))).collect()
+        }
+        other => other,
+    }
+}
+
+/// A record as sent: its fields sorted by key, each once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SentRecord<'a> {
+    fields: Vec<(Cow<'a, str>, SentValue<'a>)>,
+}
+
+impl<'a> SentRecord<'a> {
+    /// Of a key that is there more than once the last stands, as in most JSON readers.
+    pub fn new(mut fields: Vec<(Cow<'a, str>, SentValue<'a>)>) -> Self {
+        fields.reverse();
+        fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+        fields.dedup_by(|(later, _), (kept, _)| later == kept);
+        Self { fields }
+    }
+
+    /// The fields, sorted by key.
+    pub fn fields(&self) -> &[(Cow<'a, str>, SentValue<'a>)] {
+        &self.fields
+    }
+
+    /// The value of a field.
+    pub fn get(&self, key: &str) -> Option<&SentValue<'a>> {
+        let place = self.fields.binary_search_by(|(other, _)| (**other).cmp(key)).ok()?;
+        Some(&self.fields[place].1)
+    }
+
+    pub(crate) fn to_json(&self) -> Map<String, Json> {
+        self.fields.iter().map(|(key, value)| (key.clone().into_owned(), value.to_json())).collect()
+    }
+}
+
+/// Why a body holds no records.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidBody {
+    /// There is no body.
+    #[error("Expected JSON request body but received zero bytes.")]
+    Empty,
+    /// It is not JSON.
+    #[error("Error parsing JSON: \"{0}\"")]
+    NotJson(#[from] serde_json::Error),
+    /// It is JSON of another kind.
+    #[error("Expected a record (a JSON object) or a list of records, but received {given}")]
+    NotRecords {
+        /// What it is.
+        given: &'static str,
+    },
+    /// An item of the list is no record.
+    #[error("Expected a list of records (JSON objects), but item {index} is {given}")]
+    NotARecord {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// What it is.
+        given: &'static str,
+    },
+}
+
+/// A body: one record, or a list of them.
+#[derive(Debug)]
+pub enum SentBody<'a> {
+    /// One object.
+    Record(SentRecord<'a>),
+    /// A list of objects.
+    Records(Vec<SentRecord<'a>>),
+}
+
+impl<'a> SentBody<'a> {
+    /// Parses a body.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBody`] says what was received instead, and where in the list.
+    pub fn parse(body: &'a [u8]) -> Result<Self, InvalidBody> {
+        if body.is_empty() {
+            return Err(InvalidBody::Empty);
+        }
+        match serde_json::from_slice(body)? {
+            Parsed::Item(Item::Record(record)) => Ok(Self::Record(record)),
+            Parsed::Item(Item::Other(given)) => Err(InvalidBody::NotRecords { given }),
+            Parsed::List(items) => items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| match item {
+                    Item::Record(record) => Ok(record),
+                    Item::Other(given) => Err(InvalidBody::NotARecord { index, given }),
+                })
+                .collect::<Result<_, _>>()
+                .map(Self::Records),
+        }
+    }
+
+    /// The records, one or many.
+    pub fn into_records(self) -> Vec<SentRecord<'a>> {
+        match self {
+            Self::Record(record) => vec![record],
+            Self::Records(records) => records,
+        }
+    }
+}
+
+/// What stands at the top of a body.
+enum Parsed<'a> {
+    Item(Item<'a>),
+    List(Vec<Item<'a>>),
+}
+
+/// A record, or the name of what stands in its place.
+enum Item<'a> {
+    Record(SentRecord<'a>),
+    Other(&'static str),
+}
+
+impl<'de> Deserialize<'de> for Parsed<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ParsedVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Item<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match deserializer.deserialize_any(ParsedVisitor)? {
+            Parsed::Item(item) => Ok(item),
+            Parsed::List(_) => Ok(Self::Other("a list")),
+        }
+    }
+}
+
+struct ParsedVisitor;
+
+impl ParsedVisitor {
+    fn other<'a>(given: &'static str) -> Parsed<'a> {
+        Parsed::Item(Item::Other(given))
+    }
+}
+
+impl<'de> Visitor<'de> for ParsedVisitor {
+    type Value = Parsed<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a record or a list of records")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::with_capacity(8);
+        while let Some(Key(key)) = map.next_key()? {
+            let json: &'de RawValue = map.next_value()?;
+            fields.push((key, SentValue::from_json(json.get())));
+        }
+        Ok(Parsed::Item(Item::Record(SentRecord::new(fields))))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Parsed::List(items))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Self::other("null"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Self::other("a boolean"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Self::other("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Self::other("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Self::other("a number"))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Self::other("text"))
+    }
+}
+
+/// A key, borrowed where nothing in it is escaped.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Key(key.into()))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Key(key.to_owned().into()))
+    }
+}
+
+/// Whether the body of a PUT is the empty list; anything else of valid JSON is not.
+///
+/// # Errors
+///
+/// [`InvalidBody`] where there is no JSON.
+pub fn is_empty_list(body: &[u8]) -> Result<bool, InvalidBody> {
+    if body.is_empty() {
+        return Err(InvalidBody::Empty);
+    }
+    let _: IgnoredAny = serde_json::from_slice(body)?;
+    Ok(serde_json::from_slice::<[IgnoredAny; 0]>(body).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn records(json: &str) -> Vec<SentRecord<'_>> {
+        SentBody::parse(json.as_bytes()).expect("records").into_records()
+    }
+
+    #[track_caller]
+    fn check_refused(json: &str, message: &str) {
+        let refused = SentBody::parse(json.as_bytes()).expect_err(json);
+        assert_eq!(refused.to_string(), message);
+    }
+
+    #[test]
+    fn values_keep_their_spelling() {
+        let records = records(
+            r#"{"an_int": 1, "exp": 1e2, "big": 123456789012345678901234567890, "text": "a\tb",
+                "flag": true, "none": null, "list": [1, {"a": 2.0}]}"#,
+        );
+        let value = |key| records[0].get(key).expect(key);
+        assert_eq!(*value("an_int"), SentValue::Number("1".into()));
+        assert_eq!(*value("exp"), SentValue::Number("1e2".into()));
+        assert_eq!(*value("big"), SentValue::Number("123456789012345678901234567890".into()));
+        assert_eq!(*value("text"), SentValue::Text("a\tb".into()));
+        assert_eq!(*value("flag"), SentValue::Bool(true));
+        assert_eq!(*value("none"), SentValue::Null);
+        assert_eq!(value("list").to_json().to_string(), r#"[1,{"a":2}]"#);
+    }
+
+    #[test]
+    fn of_a_repeated_key_the_last_stands() {
+        let records = records(r#"[{"bb": 1, "aa": 2, "bb": 3}]"#);
+        let keys: Vec<_> = records[0].fields().iter().map(|(key, _)| &**key).collect();
+        assert_eq!(keys, ["aa", "bb"]);
+        assert_eq!(records[0].get("bb"), Some(&SentValue::Number("3".into())));
+    }
+
+    #[test]
+    fn bodies_that_hold_no_records() {
+        check_refused("", "Expected JSON request body but received zero bytes.");
+        check_refused("{borked!}", "Error parsing JSON: \"key must be a string at line 1 column 2\"");
+        check_refused("5", "Expected a record (a JSON object) or a list of records, but received a number");
+        check_refused("[{}, \"text\"]", "Expected a list of records (JSON objects), but item 1 is text");
+        check_refused("[[]]", "Expected a list of records (JSON objects), but item 0 is a list");
+        assert!(SentBody::parse(br#"{"aa": NaN}"#).is_err());
+        assert!(SentBody::parse("[".repeat(100_000).as_bytes()).is_err());
+        assert!(SentBody::parse(b"{\"aa\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn the_empty_list() {
+        assert_eq!(is_empty_list(b" [ ] ").ok(), Some(true));
+        for other in ["{}", "[1]", "null", "[[]]", "\"\""] {
+            assert_eq!(is_empty_list(other.as_bytes()).ok(), Some(false), "{other}");
+        }
+        assert!(is_empty_list(b"").is_err());
+        assert!(is_empty_list(b"[").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(body in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = SentBody::parse(&body);
+            let _ = is_empty_list(&body);
+        }
+
+        #[test]
+        fn no_json_panics(body in r#"[\[\]{}:,"a1.e\\u -]{0,40}"#) {
+            let _ = SentBody::parse(body.as_bytes());
+        }
+    }
+}
