@@ -16,4 +16,5 @@ pub mod token;
 pub mod record;
 
 pub mod bucket;
+pub mod query;
 pub mod user;
