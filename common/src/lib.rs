@@ -18,3 +18,9 @@ pub mod record;
 pub mod bucket;
 pub mod query;
 pub mod user;
+
+pub mod aggregate;
+
+pub mod storage;
+
+pub mod shape;

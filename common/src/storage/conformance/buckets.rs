@@ -1,0 +1,220 @@
+//! What a storage engine does with buckets and users.
+
+use super::{TestBucket, addressed, bucket_at, bucket_named, config, name, save};
+use crate::bucket::{Bucket, BucketConfig, BucketName, TokenChange, UploadFormat};
+use crate::storage::{BucketSave, StorageEngine, StorageErrorKind, Stored};
+use crate::token::TokenHash;
+use crate::user::User;
+
+pub(super) async fn suite(engine: &dyn StorageEngine) {
+    a_bucket_is_found_at_both_addresses(engine).await;
+    buckets_come_in_the_order_of_their_first_saving(engine).await;
+    a_configuration_is_kept_and_replaced_whole(engine).await;
+    a_token_is_kept_set_or_removed(engine).await;
+    two_buckets_swap_addresses_in_one_call(engine).await;
+    a_taken_address_saves_nothing(engine).await;
+    a_deleted_bucket_takes_everything_with_it(engine).await;
+    users_come_by_email(engine).await;
+    a_user_is_replaced(engine).await;
+    a_grant_of_an_unknown_bucket_saves_nothing(engine).await;
+}
+
+async fn a_bucket_is_found_at_both_addresses(engine: &dyn StorageEngine) {
+    save(engine, addressed("found", "Group of found", "type/é")).await;
+    let found = |bucket: Option<Bucket>| bucket.map(|bucket| bucket.config.name);
+    let by_name = |text| async move { found(bucket_named(engine, text).await) };
+    let by_type = |group, kind| async move { found(bucket_at(engine, group, kind).await) };
+    assert_eq!(by_name("found").await, Some(name("found")));
+    assert_eq!(by_type("Group of found", "type/é").await, Some(name("found")));
+    for other in ["Found", "foun", "founds"] {
+        assert_eq!(by_name(other).await, None, "{other}");
+    }
+    for (group, kind) in [
+        ("type/é", "Group of found"),
+        ("group of found", "type/é"),
+        ("Group of found", ""),
+        ("Group of found", "type"),
+        ("", ""),
+    ] {
+        assert_eq!(by_type(group, kind).await, None, "{group}/{kind}");
+    }
+}
+
+async fn buckets_come_in_the_order_of_their_first_saving(engine: &dyn StorageEngine) {
+    let saves = |names: &[&str]| {
+        let save = |name: &&str| BucketSave { config: config(name), token: TokenChange::Keep };
+        engine.save_buckets(names.iter().map(save).collect())
+    };
+    saves(&["order.zz", "order.mm"]).await.expect("saved");
+    saves(&["order.aa", "order.mm"]).await.expect("saved");
+    saves(&[]).await.expect("nothing to save");
+    assert_eq!(buckets_with(engine, "order.").await, ["order.zz", "order.mm", "order.aa"]);
+}
+
+/// The names of the buckets that start with a text, in their order.
+async fn buckets_with(engine: &dyn StorageEngine, prefix: &str) -> Vec<String> {
+    let buckets = engine.buckets().await.expect("buckets");
+    let names = buckets.iter().map(|bucket| bucket.name().to_string());
+    names.filter(|name| name.starts_with(prefix)).collect()
+}
+
+async fn a_configuration_is_kept_and_replaced_whole(engine: &dyn StorageEngine) {
+    let full = BucketConfig {
+        raw_queries_allowed: true,
+        queryable: false,
+        published: false,
+        realtime: true,
+        capped_size: Some(4_000_000_000_000),
+        auto_ids: vec!["_timestamp".to_owned(), "kind".to_owned()],
+        upload_format: UploadFormat::Excel,
+        upload_filters: vec!["some.filter".to_owned()],
+        max_age_expected: None,
+        schema: Some(serde_json::json!({"type": "object", "required": ["kind"]})),
+        ..addressed("replaced", "replaced group", "replaced type")
+    };
+    let bucket = TestBucket::configured(engine, full.clone()).await;
+    bucket.store(r#"{"_id": "aa"}"#).await;
+    let saved = |bucket: Option<Bucket>| bucket.map(|bucket| bucket.config);
+    assert_eq!(saved(bucket_named(engine, "replaced").await), Some(full));
+    save(engine, config("replaced")).await;
+    assert_eq!(saved(bucket_named(engine, "replaced").await), Some(config("replaced")));
+    assert!(bucket_at(engine, "replaced group", "replaced type").await.is_none());
+    assert_eq!(bucket.ids("").await, "aa", "records stay");
+}
+
+async fn a_token_is_kept_set_or_removed(engine: &dyn StorageEngine) {
+    let token = |text: &str| TokenHash::new(&text.to_owned().into());
+    let (first, second) = (token("first"), token("second"));
+    let steps = [
+        (TokenChange::Keep, None),
+        (TokenChange::Set(first.clone()), Some(&first)),
+        (TokenChange::Keep, Some(&first)),
+        (TokenChange::Set(second.clone()), Some(&second)),
+        (TokenChange::Remove, None),
+        (TokenChange::Keep, None),
+    ];
+    for (change, expected) in steps {
+        let save = BucketSave { config: config("token"), token: change.clone() };
+        engine.save_buckets(vec![save]).await.expect("saved");
+        let bucket = bucket_named(engine, "token").await.expect("the bucket");
+        assert_eq!(bucket.token.as_ref(), expected, "{change:?}");
+    }
+    let new = BucketSave { config: config("token.new"), token: TokenChange::Set(first) };
+    engine.save_buckets(vec![new]).await.expect("saved");
+    let bucket = bucket_named(engine, "token.new").await.expect("the bucket");
+    assert!(bucket.token.is_some_and(|token| token.matches("first")));
+}
+
+async fn two_buckets_swap_addresses_in_one_call(engine: &dyn StorageEngine) {
+    let pair = |one: &str, two: &str| {
+        let save =
+            |name, kind| BucketSave { config: addressed(name, "swapped", kind), token: TokenChange::Keep };
+        vec![save("swap.one", one), save("swap.two", two)]
+    };
+    engine.save_buckets(pair("aa", "bb")).await.expect("saved");
+    engine.save_buckets(pair("bb", "aa")).await.expect("swapped");
+    for (kind, holder) in [("aa", "swap.two"), ("bb", "swap.one")] {
+        let bucket = bucket_at(engine, "swapped", kind).await.expect("a bucket");
+        assert_eq!(bucket.name(), &name(holder), "{kind}");
+    }
+}
+
+async fn a_taken_address_saves_nothing(engine: &dyn StorageEngine) {
+    save(engine, addressed("taken.holder", "taken", "it")).await;
+    save(engine, addressed("taken.known", "taken", "other")).await;
+    let changed = BucketConfig { queryable: false, ..addressed("taken.known", "taken", "third") };
+    for rival in ["taken.known", "taken.new"] {
+        let calls = [config("taken.first"), changed.clone(), addressed(rival, "taken", "it")];
+        let saves = calls.map(|config| BucketSave { config, token: TokenChange::Keep });
+        let refused = engine.save_buckets(saves.into()).await.expect_err("a taken address");
+        assert_eq!(refused.kind(), StorageErrorKind::AlreadyExists);
+        assert!(refused.to_string().contains("\"taken.holder\""), "{refused}");
+    }
+    assert_eq!(buckets_with(engine, "taken.").await, ["taken.holder", "taken.known"]);
+    let known = bucket_at(engine, "taken", "other").await.expect("the bucket as it was");
+    assert_eq!(known.config, addressed("taken.known", "taken", "other"));
+    assert!(bucket_at(engine, "taken", "third").await.is_none());
+}
+
+async fn a_deleted_bucket_takes_everything_with_it(engine: &dyn StorageEngine) {
+    let bucket = TestBucket::configured(engine, addressed("gone", "gone group", "gone type")).await;
+    let token = TokenChange::Set(TokenHash::new(&"secret".to_owned().into()));
+    let save_token = BucketSave { config: addressed("gone", "gone group", "gone type"), token };
+    engine
+        .save_buckets(vec![save_token, BucketSave { config: config("stays"), token: TokenChange::Keep }])
+        .await
+        .expect("saved");
+    bucket.store(r#"[{"_id": "aa", "_timestamp": "2014-01-01"}, {"kind": "x"}]"#).await;
+    let user = |buckets: &[&str]| granted("someone@gone", buckets);
+    engine.save_users(vec![user(&["gone", "stays"])]).await.expect("saved");
+
+    assert!(engine.delete_bucket(&bucket.name).await.expect("deleted"));
+    assert!(!engine.delete_bucket(&bucket.name).await.expect("nothing to delete"));
+    assert!(bucket_named(engine, "gone").await.is_none());
+    assert!(bucket_at(engine, "gone group", "gone type").await.is_none());
+    assert_eq!(buckets_with(engine, "gone").await, [""; 0]);
+    assert_eq!(users_at(engine, "gone").await, [user(&["stays"])]);
+    let newest = engine.newest_timestamps().await.expect("timestamps");
+    assert!(newest.iter().all(|(config, _)| config.name != bucket.name));
+
+    save(engine, addressed("address.heir", "gone group", "gone type")).await;
+    save(engine, config("gone")).await;
+    assert!(bucket_named(engine, "gone").await.expect("a new bucket").token.is_none());
+    assert_eq!(bucket.ids("").await, "");
+    assert!(!engine.delete_data(&bucket.name).await.expect("an answer"), "it was never written to");
+    assert_eq!(users_at(engine, "gone").await, [user(&["stays"])], "the new bucket is granted to nobody");
+    let stored = bucket.store(r#"{"_id": "aa"}"#).await;
+    assert_eq!(stored, Stored { new: 1, replaced: 0 });
+    assert_eq!(buckets_with(engine, "").await.last().map(String::as_str), Some("gone"), "it is the newest");
+}
+
+fn granted(email: &str, buckets: &[&str]) -> User {
+    User { email: email.to_owned(), buckets: buckets.iter().map(|bucket| name(bucket)).collect() }
+}
+
+/// The users of a check, told by the host in their addresses, in their order.
+async fn users_at(engine: &dyn StorageEngine, host: &str) -> Vec<User> {
+    let host = format!("@{host}");
+    let users = engine.users().await.expect("users");
+    users.into_iter().filter(|user| user.email.ends_with(&host)).collect()
+}
+
+async fn two_buckets(engine: &dyn StorageEngine, one: &str, two: &str) -> [BucketName; 2] {
+    [TestBucket::new(engine, one).await.name, TestBucket::new(engine, two).await.name]
+}
+
+async fn users_come_by_email(engine: &dyn StorageEngine) {
+    two_buckets(engine, "granted.zz", "granted.aa").await;
+    let sorted = [
+        granted("ann@email", &[]),
+        granted("bob@email", &["granted.zz", "granted.aa"]),
+        granted("é@email", &["granted.aa"]),
+    ];
+    let [ann, bob, last] = sorted.clone();
+    engine.save_users(vec![last, bob]).await.expect("saved");
+    engine.save_users(vec![ann]).await.expect("saved");
+    engine.save_users(Vec::new()).await.expect("nothing to save");
+    assert_eq!(users_at(engine, "email").await, sorted, "grants come in the order in which they were given");
+}
+
+async fn a_user_is_replaced(engine: &dyn StorageEngine) {
+    two_buckets(engine, "again.one", "again.two").await;
+    for grants in [&["again.one", "again.two"][..], &["again.two", "again.one"], &["again.two"], &[]] {
+        let user = granted("user@again", grants);
+        engine.save_users(vec![user.clone()]).await.expect("saved");
+        assert_eq!(users_at(engine, "again").await, [user]);
+    }
+    let twice = ["again.one", "again.two"].map(|bucket| granted("user@again", &[bucket]));
+    engine.save_users(twice.to_vec()).await.expect("saved");
+    assert_eq!(users_at(engine, "again").await, twice[1..], "the later one of a call stands");
+}
+
+async fn a_grant_of_an_unknown_bucket_saves_nothing(engine: &dyn StorageEngine) {
+    two_buckets(engine, "known.one", "known.two").await;
+    let before = granted("user@unknown", &["known.one"]);
+    engine.save_users(vec![before.clone()]).await.expect("saved");
+    let users = [granted("new@unknown", &["known.one"]), granted("user@unknown", &["known.two", "unknown"])];
+    let refused = engine.save_users(users.into()).await.expect_err("an unknown bucket");
+    assert_eq!(refused.kind(), StorageErrorKind::NotFound);
+    assert_eq!(users_at(engine, "unknown").await, [before]);
+}

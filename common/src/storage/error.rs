@@ -1,0 +1,57 @@
+//! What can go wrong in a storage engine: a kind for the caller, the cause for the log.
+
+use std::error::Error;
+use std::fmt;
+
+/// What a caller can make of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageErrorKind {
+    /// What the call is about does not exist.
+    NotFound,
+    /// It would be there twice.
+    AlreadyExists,
+    /// The answer would have more rows than the query allows.
+    TooManyRows,
+    /// The store cannot be reached or written just now; the same call may succeed later.
+    Unavailable,
+    /// Anything else; a fault of the program or of the stored data.
+    Internal,
+}
+
+/// An error of a storage engine. `Display` is for logs and for the command line, never for clients
+/// of the apps.
+#[derive(Debug)]
+pub struct StorageError {
+    kind: StorageErrorKind,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl StorageError {
+    /// An error of a kind with its cause.
+    pub fn new(kind: StorageErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, source: source.into() }
+    }
+
+    /// What a caller can make of it.
+    pub fn kind(&self) -> StorageErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            StorageErrorKind::Unavailable => write!(formatter, "the store is unavailable: {}", self.source),
+            StorageErrorKind::Internal => write!(formatter, "the store failed: {}", self.source),
+            StorageErrorKind::NotFound | StorageErrorKind::AlreadyExists | StorageErrorKind::TooManyRows => {
+                self.source.fmt(formatter)
+            }
+        }
+    }
+}
+
+impl Error for StorageError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.source()
+    }
+}

@@ -1,0 +1,98 @@
+//! An engine that fails as it is told to, for tests of what an app then answers.
+
+use async_trait::async_trait;
+
+use super::{
+    BucketSave, Changed, Documents, RecordChange, Row, StorageEngine, StorageError, StorageErrorKind, Stored,
+};
+use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
+use crate::query::{GroupQuery, RecordQuery};
+use crate::record::{Record, RecordId};
+use crate::timestamp::Timestamp;
+use crate::user::User;
+
+/// Fails every call with an error of one kind, except that it may know a bucket.
+pub struct FailingEngine {
+    /// The kind of every error.
+    pub kind: StorageErrorKind,
+    /// The bucket at every address; without one, looking for it fails like the rest.
+    pub bucket: Option<Bucket>,
+}
+
+/// What must not reach a client.
+pub const CAUSE: &str = "cannot write /var/lib/backdrop.db";
+
+impl FailingEngine {
+    fn fail<T>(&self) -> Result<T, StorageError> {
+        Err(StorageError::new(self.kind, CAUSE))
+    }
+}
+
+#[async_trait]
+impl StorageEngine for FailingEngine {
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn bucket(&self, _: &BucketAddress) -> Result<Option<Bucket>, StorageError> {
+        if self.bucket.is_some() { Ok(self.bucket.clone()) } else { self.fail() }
+    }
+
+    async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {
+        self.fail()
+    }
+
+    async fn save_buckets(&self, _: Vec<BucketSave>) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn delete_bucket(&self, _: &BucketName) -> Result<bool, StorageError> {
+        self.fail()
+    }
+
+    async fn users(&self) -> Result<Vec<User>, StorageError> {
+        self.fail()
+    }
+
+    async fn save_users(&self, _: Vec<User>) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn store(&self, _: &BucketName, _: Vec<Record>, _: Timestamp) -> Result<Stored, StorageError> {
+        self.fail()
+    }
+
+    async fn change_record(
+        &self,
+        _: &BucketName,
+        _: &RecordId,
+        _: RecordChange,
+        _: Timestamp,
+    ) -> Result<Changed, StorageError> {
+        self.fail()
+    }
+
+    async fn delete_record(&self, _: &BucketName, _: &RecordId) -> Result<bool, StorageError> {
+        self.fail()
+    }
+
+    async fn empty(&self, _: &BucketName) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn delete_data(&self, _: &BucketName) -> Result<bool, StorageError> {
+        self.fail()
+    }
+
+    async fn newest_timestamps(&self) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError> {
+        self.fail()
+    }
+
+    async fn find(&self, _: &BucketName, _: &RecordQuery) -> Result<Documents, StorageError> {
+        self.fail()
+    }
+
+    async fn aggregate(&self, _: &BucketName, _: &GroupQuery) -> Result<Vec<Row>, StorageError> {
+        self.fail()
+    }
+}

@@ -1,0 +1,182 @@
+//! The embedded engine: one SQLite file in WAL mode that both apps open at the same time.
+//!
+//! SQLite keeps and guards the records; what is asked of them is worked out here, over the stored
+//! bytes. Everything blocking runs on tokio's threads for that.
+//!
+//! ```text
+//! sqlite.rs ── registry   buckets and users
+//!          ├── records    storing, changing, deleting
+//!          └── scan       finding, aggregating  ← statement (query → SQL)
+//!                 └── connections, layout, error
+//! ```
+
+mod connections;
+mod error;
+mod layout;
+mod made_id;
+mod records;
+mod registry;
+mod scan;
+mod statement;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::connections::Connections;
+use super::{
+    BucketSave, Changed, Documents, RecordChange, Row, StorageEngine, StorageError, StorageErrorKind, Stored,
+};
+use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
+use crate::query::{GroupQuery, RecordQuery};
+use crate::record::{Record, RecordId};
+use crate::timestamp::Timestamp;
+use crate::user::User;
+
+/// The embedded engine. Cloning it is cheap; clones share their connections.
+#[derive(Clone)]
+pub struct SqliteEngine {
+    connections: Arc<Connections>,
+}
+
+impl SqliteEngine {
+    /// Opens a database file, making it and the folder that it is in where they do not exist.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened or made, is of another program, or was made by a newer version.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        Ok(Self { connections: Arc::new(Connections::open(path)?) })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let connections = Arc::clone(&self.connections);
+        blocking(move || connections.read(work)).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let connections = Arc::clone(&self.connections);
+        blocking(move || connections.write(work)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(StorageError::new(StorageErrorKind::Internal, panic)))
+}
+
+#[async_trait]
+impl StorageEngine for SqliteEngine {
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.read(layout::check).await
+    }
+
+    async fn bucket(&self, address: &BucketAddress) -> Result<Option<Bucket>, StorageError> {
+        let address = address.clone();
+        self.read(move |connection| registry::bucket(connection, &address)).await
+    }
+
+    async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {
+        self.read(registry::buckets).await
+    }
+
+    async fn save_buckets(&self, buckets: Vec<BucketSave>) -> Result<(), StorageError> {
+        self.write(move |transaction| registry::save_buckets(transaction, &buckets)).await
+    }
+
+    async fn delete_bucket(&self, bucket: &BucketName) -> Result<bool, StorageError> {
+        let bucket = bucket.clone();
+        self.write(move |transaction| registry::delete_bucket(transaction, &bucket)).await
+    }
+
+    async fn users(&self) -> Result<Vec<User>, StorageError> {
+        self.read(registry::users).await
+    }
+
+    async fn save_users(&self, users: Vec<User>) -> Result<(), StorageError> {
+        self.write(move |transaction| registry::save_users(transaction, &users)).await
+    }
+
+    async fn store(
+        &self,
+        bucket: &BucketName,
+        records: Vec<Record>,
+        now: Timestamp,
+    ) -> Result<Stored, StorageError> {
+        let bucket = bucket.clone();
+        self.write(move |transaction| records::store(transaction, &bucket, &records, now)).await
+    }
+
+    async fn change_record(
+        &self,
+        bucket: &BucketName,
+        id: &RecordId,
+        change: RecordChange,
+        now: Timestamp,
+    ) -> Result<Changed, StorageError> {
+        let (bucket, id) = (bucket.clone(), id.clone());
+        self.write(move |transaction| records::change(transaction, &bucket, &id, &*change, now)).await
+    }
+
+    async fn delete_record(&self, bucket: &BucketName, id: &RecordId) -> Result<bool, StorageError> {
+        let (bucket, id) = (bucket.clone(), id.clone());
+        self.write(move |transaction| records::delete(transaction, &bucket, &id)).await
+    }
+
+    async fn empty(&self, bucket: &BucketName) -> Result<(), StorageError> {
+        let bucket = bucket.clone();
+        self.write(move |transaction| records::empty(transaction, &bucket)).await
+    }
+
+    async fn delete_data(&self, bucket: &BucketName) -> Result<bool, StorageError> {
+        let bucket = bucket.clone();
+        self.write(move |transaction| records::delete_data(transaction, &bucket)).await
+    }
+
+    async fn newest_timestamps(&self) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError> {
+        self.read(records::newest_timestamps).await
+    }
+
+    async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
+        let (bucket, query) = (bucket.clone(), query.clone());
+        self.read(move |connection| scan::find(connection, &bucket, &query)).await
+    }
+
+    async fn aggregate(&self, bucket: &BucketName, query: &GroupQuery) -> Result<Vec<Row>, StorageError> {
+        let (bucket, query) = (bucket.clone(), query.clone());
+        self.read(move |connection| scan::aggregate(connection, &bucket, &query)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::conformance;
+
+    fn engine(folder: &tempfile::TempDir) -> SqliteEngine {
+        SqliteEngine::open(&folder.path().join("data/backdrop.db")).expect("a database")
+    }
+
+    #[tokio::test]
+    async fn conforms() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder);
+        conformance::suite(&engine).await;
+    }
+
+    #[tokio::test]
+    async fn two_engines_on_one_file_see_each_others_writes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (writer, reader) = (engine(&folder), engine(&folder));
+        conformance::writes_are_seen_by_another(&writer, &reader).await;
+    }
+}

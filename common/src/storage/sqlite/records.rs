@@ -1,0 +1,363 @@
+//! Storing, changing and deleting records. Every function runs in one transaction.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
+
+use super::made_id;
+use super::registry::{self, BucketState};
+use crate::bucket::{BucketConfig, BucketName};
+use crate::record::checks::InvalidRecord;
+use crate::record::{Record, RecordId};
+use crate::storage::document::{self, Document};
+use crate::storage::{Changed, StorageError, Stored};
+use crate::timestamp::Timestamp;
+
+/// How many tombstones a bucket keeps. A reader that is further behind starts over, which takes
+/// about as long as catching up by so many.
+const TOMBSTONES_KEPT: i64 = 1_000_000;
+
+pub(super) fn store(
+    transaction: &Transaction<'_>,
+    bucket: &BucketName,
+    records: &[Record],
+    now: Timestamp,
+) -> Result<Stored, StorageError> {
+    let mut writer = Writer::new(transaction, bucket)?;
+    if records.is_empty() {
+        return Ok(Stored::default());
+    }
+    let mut stored = Stored::default();
+    for record in records {
+        let replaces = match &record.id {
+            Some(id) => writer.remove(id)?,
+            None => false,
+        };
+        writer.insert(record.id.as_ref(), record, now)?;
+        if replaces { stored.replaced += 1 } else { stored.new += 1 }
+    }
+    writer.finish()?;
+    Ok(stored)
+}
+
+pub(super) fn change(
+    transaction: &Transaction<'_>,
+    bucket: &BucketName,
+    id: &RecordId,
+    change: &(dyn Fn(&Record) -> Result<Record, Vec<InvalidRecord>> + Send + Sync),
+    now: Timestamp,
+) -> Result<Changed, StorageError> {
+    let mut writer = Writer::new(transaction, bucket)?;
+    let Some(document) = writer.document(id)? else { return Ok(Changed::NotFound) };
+    let changed = match change(&Document::new(&document)?.to_record()?) {
+        Ok(changed) => changed,
+        Err(faults) => return Ok(Changed::Refused(faults)),
+    };
+    writer.remove(id)?;
+    writer.insert(Some(id), &changed, now)?;
+    writer.finish()?;
+    Ok(Changed::Stored)
+}
+
+pub(super) fn delete(
+    transaction: &Transaction<'_>,
+    bucket: &BucketName,
+    id: &RecordId,
+) -> Result<bool, StorageError> {
+    let mut writer = Writer::new(transaction, bucket)?;
+    let existed = writer.remove(id)?;
+    if existed {
+        writer.finish()?;
+    }
+    Ok(existed)
+}
+
+pub(super) fn empty(transaction: &Transaction<'_>, bucket: &BucketName) -> Result<(), StorageError> {
+    clear(transaction, bucket, true)
+}
+
+pub(super) fn delete_data(transaction: &Transaction<'_>, bucket: &BucketName) -> Result<bool, StorageError> {
+    let number = registry::state(transaction, bucket)?.number;
+    let written: bool =
+        transaction.query_row("SELECT written FROM bucket WHERE number = ?1", [number], |row| row.get(0))?;
+    if written {
+        clear(transaction, bucket, false)?;
+    }
+    Ok(written)
+}
+
+fn clear(transaction: &Transaction<'_>, bucket: &BucketName, written: bool) -> Result<(), StorageError> {
+    let number = registry::state(transaction, bucket)?.number;
+    // The counters of `seq` and `position` go on, so no number ever means two things.
+    transaction.execute_batch(&format!("DELETE FROM record_{number}; DELETE FROM tombstone_{number};"))?;
+    transaction.execute(
+        "UPDATE bucket SET generation = generation + 1, stored_bytes = 0, written = ?2 WHERE number = ?1",
+        params![number, written],
+    )?;
+    Ok(())
+}
+
+pub(super) fn newest_timestamps(
+    connection: &Connection,
+) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError> {
+    let mut newest = Vec::new();
+    for bucket in registry::buckets(connection)? {
+        let number = registry::state(connection, bucket.name())?.number;
+        let millis: Option<i64> = connection
+            .prepare_cached(&format!("SELECT max(ts) FROM record_{number}"))?
+            .query_row([], |row| row.get(0))?;
+        if let Some(timestamp) = millis.and_then(Timestamp::from_millis) {
+            newest.push((bucket.config, timestamp));
+        }
+    }
+    Ok(newest)
+}
+
+/// Writes to one bucket's tables and keeps count of the bytes in them.
+struct Writer<'a> {
+    transaction: &'a Transaction<'a>,
+    state: BucketState,
+    next_seq: i64,
+    insert: CachedStatement<'a>,
+    remove_by_id: CachedStatement<'a>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(transaction: &'a Transaction<'a>, bucket: &BucketName) -> Result<Self, StorageError> {
+        let state = registry::state(transaction, bucket)?;
+        let number = state.number;
+        let last_seq: Option<i64> = transaction
+            .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")?
+            .query_row([format!("record_{number}")], |row| row.get(0))
+            .optional()?;
+        Ok(Self {
+            transaction,
+            next_seq: last_seq.unwrap_or(0) + 1,
+            insert: transaction.prepare_cached(&format!(
+                "INSERT INTO record_{number} (seq, id, ts, doc) VALUES (?1, ?2, ?3, ?4)"
+            ))?,
+            remove_by_id: transaction.prepare_cached(&format!(
+                "DELETE FROM record_{number} WHERE id = ?1 RETURNING seq, length(doc)"
+            ))?,
+            state,
+        })
+    }
+
+    fn insert(&mut self, id: Option<&RecordId>, record: &Record, now: Timestamp) -> Result<(), StorageError> {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let document = match id {
+            Some(id) => document::encode(id.as_str(), record, now),
+            None => document::encode(&made_id::make(seq, now), record, now),
+        };
+        let timestamp = record.timestamp.map(Timestamp::millis);
+        self.insert.execute(params![seq, id.map(RecordId::as_str), timestamp, document])?;
+        self.state.stored_bytes += i64::try_from(document.len()).unwrap_or(i64::MAX);
+        Ok(())
+    }
+
+    /// Deletes the record with an id and leaves a tombstone. Says whether there was one.
+    fn remove(&mut self, id: &RecordId) -> Result<bool, StorageError> {
+        let removed =
+            self.remove_by_id.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let removed = match removed {
+            Some(removed) => Some(removed),
+            None => self.remove_made(id)?,
+        };
+        let Some((seq, bytes)) = removed else { return Ok(false) };
+        self.state.stored_bytes -= bytes;
+        let sql = format!("INSERT INTO tombstone_{} (seq) VALUES (?1)", self.state.number);
+        self.transaction.prepare_cached(&sql)?.execute([seq])?;
+        Ok(true)
+    }
+
+    fn remove_made(&self, id: &RecordId) -> Result<Option<(i64, i64)>, StorageError> {
+        let Some((seq, document)) = self.made(id)? else { return Ok(None) };
+        let sql = format!("DELETE FROM record_{} WHERE seq = ?1", self.state.number);
+        self.transaction.prepare_cached(&sql)?.execute([seq])?;
+        Ok(Some((seq, i64::try_from(document.len()).unwrap_or(i64::MAX))))
+    }
+
+    /// The record whose id we made, found by the `seq` in it.
+    fn made(&self, id: &RecordId) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
+        let Some(seq) = made_id::seq(id.as_str()) else { return Ok(None) };
+        let sql = format!("SELECT doc FROM record_{} WHERE seq = ?1 AND id IS NULL", self.state.number);
+        let document: Option<Vec<u8>> =
+            self.transaction.prepare_cached(&sql)?.query_row([seq], |row| row.get(0)).optional()?;
+        let Some(document) = document else { return Ok(None) };
+        let same = matches!(Document::new(&document)?.get("_id")?, Some(crate::value::ValueRef::Text(text)) if text == id.as_str());
+        Ok(same.then_some((seq, document)))
+    }
+
+    fn document(&self, id: &RecordId) -> Result<Option<Vec<u8>>, StorageError> {
+        let sql = format!("SELECT doc FROM record_{} WHERE id = ?1", self.state.number);
+        let document =
+            self.transaction.prepare_cached(&sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+        match document {
+            Some(document) => Ok(Some(document)),
+            None => Ok(self.made(id)?.map(|(_, document)| document)),
+        }
+    }
+
+    fn finish(mut self) -> Result<(), StorageError> {
+        let number = self.state.number;
+        if let Some(cap) = self.state.cap
+            && self.state.stored_bytes > cap
+        {
+            self.drop_oldest(cap)?;
+        }
+        self.transaction
+            .prepare_cached("UPDATE bucket SET stored_bytes = ?2, written = 1 WHERE number = ?1")?
+            .execute(params![number, self.state.stored_bytes])?;
+        self.transaction
+            .prepare_cached(&format!(
+                "DELETE FROM tombstone_{number}
+                 WHERE position <= (SELECT max(position) FROM tombstone_{number}) - ?1"
+            ))?
+            .execute([TOMBSTONES_KEPT])?;
+        Ok(())
+    }
+
+    /// Drops the records written first until the rest fit the cap.
+    fn drop_oldest(&mut self, cap: i64) -> Result<(), StorageError> {
+        let number = self.state.number;
+        let mut last_dropped = None;
+        {
+            let sql = format!("SELECT seq, length(doc) FROM record_{number} ORDER BY seq");
+            let mut statement = self.transaction.prepare_cached(&sql)?;
+            let mut rows = statement.query([])?;
+            while self.state.stored_bytes > cap
+                && let Some(row) = rows.next()?
+            {
+                self.state.stored_bytes -= row.get::<_, i64>(1)?;
+                last_dropped = Some(row.get::<_, i64>(0)?);
+            }
+        }
+        self.transaction.execute(
+            &format!("INSERT INTO tombstone_{number} (seq) SELECT seq FROM record_{number} WHERE seq <= ?1"),
+            [last_dropped],
+        )?;
+        self.transaction.execute(&format!("DELETE FROM record_{number} WHERE seq <= ?1"), [last_dropped])?;
+        Ok(())
+    }
+}
+
+/// The stored bytes as SQLite has them, to hold the running count to.
+#[cfg(test)]
+pub(super) fn counted_bytes(
+    connection: &Connection,
+    bucket: &BucketName,
+) -> Result<(i64, i64), StorageError> {
+    let state = registry::state(connection, bucket)?;
+    let sql = format!("SELECT coalesce(sum(length(doc)), 0) FROM record_{}", state.number);
+    let bytes = connection.query_row(&sql, [], |row| row.get(0))?;
+    Ok((state.stored_bytes, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::bucket::TokenChange;
+    use crate::record::Record;
+    use crate::storage::BucketSave;
+    use crate::storage::sqlite::connections::Connections;
+    use crate::value::Value;
+
+    #[derive(Clone, Debug)]
+    enum Write {
+        Store(Vec<Record>),
+        Change(RecordId, Record),
+        Refuse(RecordId),
+        Delete(RecordId),
+        /// Deletes the record with the least id, often a made one.
+        DeleteFirst,
+        Empty,
+        DeleteData,
+        Cap(Option<u64>),
+    }
+
+    fn id() -> impl Strategy<Value = RecordId> {
+        select(vec!["a", "b", "c", "dd", "eee"]).prop_map(|id| RecordId::parse(id).expect("an id"))
+    }
+
+    prop_compose! {
+        fn record()(id in prop::option::of(id()), text in "[a-zé]{0,40}") -> Record {
+            Record { id, timestamp: None, fields: vec![("text".into(), Value::Text(text.into()))] }
+        }
+    }
+
+    fn write() -> impl Strategy<Value = Write> {
+        prop_oneof![
+            6 => prop::collection::vec(record(), 0..8).prop_map(Write::Store),
+            2 => (id(), record()).prop_map(|(id, record)| Write::Change(id, record)),
+            1 => id().prop_map(Write::Refuse),
+            2 => id().prop_map(Write::Delete),
+            2 => Just(Write::DeleteFirst),
+            1 => Just(Write::Empty),
+            1 => Just(Write::DeleteData),
+            2 => prop::option::of(0_u64..1000).prop_map(Write::Cap),
+        ]
+    }
+
+    fn apply(transaction: &Transaction<'_>, bucket: &BucketName, write: Write) -> Result<(), StorageError> {
+        let now = Timestamp::parse("2020-01-01").expect("a time");
+        match write {
+            Write::Store(records) => store(transaction, bucket, &records, now).map(drop),
+            Write::Change(id, new) => change(transaction, bucket, &id, &|_| Ok(new.clone()), now).map(drop),
+            Write::Refuse(id) => change(transaction, bucket, &id, &|_| Err(Vec::new()), now).map(drop),
+            Write::Delete(id) => delete(transaction, bucket, &id).map(drop),
+            Write::DeleteFirst => match first_id(transaction, bucket)? {
+                Some(id) => delete(transaction, bucket, &id).map(|existed| assert!(existed, "{id}")),
+                None => Ok(()),
+            },
+            Write::Empty => empty(transaction, bucket),
+            Write::DeleteData => delete_data(transaction, bucket).map(drop),
+            Write::Cap(capped_size) => {
+                let config =
+                    BucketConfig { realtime: true, capped_size, ..BucketConfig::new(bucket.clone()) };
+                registry::save_buckets(transaction, &[BucketSave { config, token: TokenChange::Keep }])
+            }
+        }
+    }
+
+    fn first_id(connection: &Connection, bucket: &BucketName) -> Result<Option<RecordId>, StorageError> {
+        let sql = format!("SELECT doc FROM record_{}", registry::state(connection, bucket)?.number);
+        let mut statement = connection.prepare(&sql)?;
+        let mut documents = statement.query([])?;
+        let mut ids = Vec::new();
+        while let Some(row) = documents.next()? {
+            let document: Vec<u8> = row.get(0)?;
+            ids.extend(Document::new(&document)?.to_record()?.id);
+        }
+        Ok(ids.into_iter().min())
+    }
+
+    /// All of a case happens in one transaction, which is much faster than one for each write.
+    fn check(connections: &Connections, writes: Vec<Write>) -> Result<(), StorageError> {
+        connections.write(|transaction| {
+            let bucket = BucketName::parse("counted").expect("a name");
+            apply(transaction, &bucket, Write::Cap(None))?;
+            for write in writes {
+                let shown = format!("{write:?}");
+                let caps = matches!(&write, Write::Store(records) if !records.is_empty());
+                apply(transaction, &bucket, write)?;
+                let (running, counted) = counted_bytes(transaction, &bucket)?;
+                assert_eq!(running, counted, "after {shown}");
+                let cap = registry::state(transaction, &bucket)?.cap.unwrap_or(i64::MAX);
+                assert!(!caps || counted <= cap, "{counted} after {shown}");
+            }
+            registry::delete_bucket(transaction, &bucket).map(drop)
+        })
+    }
+
+    #[test]
+    fn the_running_count_of_bytes_is_what_sqlite_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let connections = Connections::open(&folder.path().join("backdrop.db")).expect("a database");
+        let writes = prop::collection::vec(write(), 0..20);
+        proptest!(|(writes in writes)| {
+            check(&connections, writes).expect("a working store");
+        });
+    }
+}
