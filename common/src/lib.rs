@@ -24,3 +24,10 @@ pub mod aggregate;
 pub mod storage;
 
 pub mod shape;
+
+pub mod csv_export;
+
+pub mod settings;
+pub mod telemetry;
+
+pub mod http;

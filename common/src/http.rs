@@ -1,0 +1,41 @@
+//! What both apps need of HTTP: errors as answers, request ids, wrong methods, conditional
+//! requests. This and the apps are all that knows Rocket.
+
+mod conditional;
+mod error;
+mod methods;
+mod request_id;
+mod server;
+
+pub use conditional::{etag, is_fresh};
+pub use error::{ApiError, catchers};
+pub use methods::with_other_methods;
+pub use request_id::{RequestId, RequestLog};
+pub use server::{StrictPaths, config, health};
+
+use rocket::request::FromParam;
+
+use crate::bucket::{BucketAddress, BucketName};
+
+/// A path segment that names a bucket.
+impl<'a> FromParam<'a> for BucketName {
+    type Error = ApiError;
+
+    fn from_param(name: &'a str) -> Result<Self, ApiError> {
+        Self::parse(name).map_err(|_| ApiError::BucketNotFound)
+    }
+}
+
+/// The second address of a bucket. A part is missing where the path has two slashes in a row; there
+/// is no such bucket.
+///
+/// # Errors
+///
+/// [`ApiError::NotFound`] where a part is missing.
+pub fn data_type_address(
+    data_group: Option<&str>,
+    data_type: Option<&str>,
+) -> Result<BucketAddress, ApiError> {
+    let (data_group, data_type) = data_group.zip(data_type).ok_or(ApiError::NotFound)?;
+    Ok(BucketAddress::DataType { data_group: data_group.to_owned(), data_type: data_type.to_owned() })
+}

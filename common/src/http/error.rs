@@ -1,0 +1,201 @@
+//! Every error that an app answers with; the only type that has a status.
+
+use std::io::Cursor;
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::Request;
+use rocket::response::{self, Responder, Response};
+use rocket::{Catcher, catch, catchers};
+use serde_json::{Value as Json, json};
+
+use super::RequestId;
+use crate::bucket::BucketName;
+use crate::query::InvalidQuery;
+use crate::record::checks::InvalidRecord;
+use crate::record::sent::InvalidBody;
+use crate::storage::{StorageError, StorageErrorKind};
+
+/// How long a client should wait before it tries again, in seconds.
+const RETRY_AFTER: &str = "5";
+
+/// An error as a client sees it: 4xx say what was wrong, 5xx say nothing of what is inside.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's message says what it is")]
+pub enum ApiError {
+    #[error("{0}")]
+    Query(#[from] InvalidQuery),
+    #[error("{0}")]
+    Body(#[from] InvalidBody),
+    #[error("{} faults of records", .0.len())]
+    Records(Vec<InvalidRecord>),
+    #[error("No record found with id {0}")]
+    NoRecord(String),
+    #[error("Expected a record (a JSON object), but received a list")]
+    PatchOfList,
+    #[error("Not implemented: you can only pass an empty JSON list")]
+    PutOfRecords,
+    #[error("Expected header: Content-type: application/json")]
+    ContentType,
+    #[error("Content-Encoding \"{0}\" is not supported; send gzip, or none")]
+    ContentEncoding(String),
+    #[error("The body could not be decompressed: it is not gzip, or damaged, or cut short")]
+    CorruptGzip,
+    #[error("The body could not be read to its end")]
+    InterruptedBody,
+    #[error("The body is larger than {max} bytes (decompressed); send fewer records at a time")]
+    BodyTooLarge { max: usize },
+    #[error("Expected header of form: Authorization: Bearer <token>")]
+    MissingAuthorization,
+    #[error("Unauthorized: Invalid bearer token for \"{0}\"")]
+    Unauthorized(String),
+    #[error("bucket not found")]
+    BucketNotFound,
+    #[error("No data is stored in bucket \"{0}\"")]
+    NoData(BucketName),
+    #[error("not found")]
+    NotFound,
+    #[error("the method is not allowed here; allowed: {allowed}")]
+    MethodNotAllowed { allowed: String },
+    #[error("bad request")]
+    BadRequest,
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    #[error("internal server error")]
+    Internal,
+}
+
+impl ApiError {
+    /// The status that it is answered with.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Query(_)
+            | Self::Body(_)
+            | Self::Records(_)
+            | Self::NoRecord(_)
+            | Self::PatchOfList
+            | Self::PutOfRecords
+            | Self::ContentType
+            | Self::CorruptGzip
+            | Self::InterruptedBody
+            | Self::BadRequest => Status::BadRequest,
+            Self::MissingAuthorization | Self::Unauthorized(_) => Status::Unauthorized,
+            Self::BucketNotFound | Self::NoData(_) | Self::NotFound => Status::NotFound,
+            Self::MethodNotAllowed { .. } => Status::MethodNotAllowed,
+            Self::BodyTooLarge { .. } => Status::PayloadTooLarge,
+            Self::ContentEncoding(_) => Status::UnsupportedMediaType,
+            Self::Internal => Status::InternalServerError,
+            Self::Storage(error) => match error.kind() {
+                StorageErrorKind::TooManyRows => Status::BadRequest,
+                StorageErrorKind::NotFound => Status::NotFound,
+                StorageErrorKind::Unavailable => Status::ServiceUnavailable,
+                StorageErrorKind::AlreadyExists | StorageErrorKind::Internal => Status::InternalServerError,
+            },
+        }
+    }
+
+    fn body(&self, request_id: &str) -> Json {
+        let of_request = |message: String| json!({"status": "error", "message": message});
+        match self {
+            Self::Records(faults) => {
+                let messages: Vec<_> = faults.iter().map(ToString::to_string).collect();
+                json!({"messages": messages})
+            }
+            Self::NoRecord(_) => json!({"messages": [self.to_string()]}),
+            Self::Storage(error) => match error.kind() {
+                StorageErrorKind::TooManyRows => of_request(error.to_string()),
+                // It was there when the request began.
+                StorageErrorKind::NotFound => of_request(Self::BucketNotFound.to_string()),
+                StorageErrorKind::Unavailable => {
+                    of_request("the store is unavailable, please try again later".to_owned())
+                }
+                StorageErrorKind::AlreadyExists | StorageErrorKind::Internal => internal(request_id),
+            },
+            Self::Internal => internal(request_id),
+            other => of_request(other.to_string()),
+        }
+    }
+
+    /// Logs what the client is not told.
+    fn log(&self, request_id: &str) {
+        if let Self::Storage(error) = self {
+            match error.kind() {
+                StorageErrorKind::Unavailable => {
+                    tracing::error!(target: "backdrop::error", request_id, %error, "the store is unavailable");
+                }
+                StorageErrorKind::AlreadyExists | StorageErrorKind::Internal => {
+                    tracing::error!(target: "backdrop::error", request_id, %error, "a request failed");
+                }
+                StorageErrorKind::NotFound | StorageErrorKind::TooManyRows => {}
+            }
+        }
+    }
+}
+
+fn internal(request_id: &str) -> Json {
+    json!({"status": "error", "message": "internal server error", "request_id": request_id})
+}
+
+impl<'r> Responder<'r, 'static> for ApiError {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let request_id = RequestId::of(request).as_str();
+        self.log(request_id);
+        let body = self.body(request_id).to_string();
+        let mut response = Response::build();
+        response.status(self.status()).header(ContentType::JSON).sized_body(body.len(), Cursor::new(body));
+        match &self {
+            Self::MissingAuthorization | Self::Unauthorized(_) => {
+                response.header(Header::new("WWW-Authenticate", "bearer"));
+            }
+            Self::MethodNotAllowed { allowed } => {
+                response.header(Header::new("Allow", allowed.clone()));
+            }
+            Self::Storage(error) if error.kind() == StorageErrorKind::Unavailable => {
+                response.header(Header::new("Retry-After", RETRY_AFTER));
+            }
+            _ => {}
+        }
+        response.ok()
+    }
+}
+
+/// What Rocket answers by itself, in our form.
+pub fn catchers() -> Vec<Catcher> {
+    catchers![not_found, internal_server_error, other]
+}
+
+#[catch(404)]
+fn not_found() -> ApiError {
+    ApiError::NotFound
+}
+
+#[catch(500)]
+fn internal_server_error() -> ApiError {
+    ApiError::Internal
+}
+
+#[catch(default)]
+fn other(status: Status, _: &Request<'_>) -> (Status, ApiError) {
+    // A request that Rocket cannot parse; nothing of ours answers with another status by itself.
+    let status = if status.class().is_client_error() { status } else { Status::InternalServerError };
+    let error = if status.class().is_client_error() { ApiError::BadRequest } else { ApiError::Internal };
+    (status, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_inside_is_shown() {
+        let cause = "/var/lib/backdrop.db: disk I/O error";
+        for kind in
+            [StorageErrorKind::Unavailable, StorageErrorKind::Internal, StorageErrorKind::AlreadyExists]
+        {
+            let error = ApiError::Storage(StorageError::new(kind, cause));
+            assert!(error.status().class().is_server_error());
+            assert!(!error.body("r1").to_string().contains("backdrop.db"), "{kind:?}");
+        }
+        let internal = ApiError::Internal.body("r1").to_string();
+        assert_eq!(internal, r#"{"message":"internal server error","request_id":"r1","status":"error"}"#);
+    }
+}
