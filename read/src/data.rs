@@ -1,0 +1,128 @@
+//! `GET /<bucket>?…` and `GET /data/<group>/<type>?…`: two routes, one [`fetch`].
+
+use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
+use backdrop_common::http::{ApiError, data_type_address};
+use backdrop_common::query::args::{QueryArgs, QueryContext};
+use backdrop_common::query::{GroupQuery, InvalidQuery, Query};
+use backdrop_common::shape::{AnswerRow, shape, shift};
+use backdrop_common::timestamp::Timestamp;
+use rocket::http::Header;
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::{Responder, State, async_trait, get, options};
+
+use crate::ReadApp;
+use crate::answer::{Answer, Found};
+
+/// The query string and the tag that the client already has.
+pub(crate) struct ReadRequest<'r> {
+    query: &'r str,
+    if_none_match: Option<&'r str>,
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for ReadRequest<'r> {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        Outcome::Success(Self {
+            // Read whole and as sent: Rocket's own query guards leave out what they do not know.
+            query: request.uri().query().map_or("", |query| query.as_str()),
+            if_none_match: request.headers().get_one("If-None-Match"),
+        })
+    }
+}
+
+#[get("/<bucket>")]
+pub(crate) async fn by_name(
+    bucket: Result<BucketName, ApiError>,
+    request: ReadRequest<'_>,
+    app: &State<ReadApp>,
+) -> Result<Answer, ApiError> {
+    fetch(app, BucketAddress::Name(bucket?), &request).await
+}
+
+#[get("/data/<data_group>/<data_type>")]
+pub(crate) async fn by_data_type(
+    data_group: Option<&str>,
+    data_type: Option<&str>,
+    request: ReadRequest<'_>,
+    app: &State<ReadApp>,
+) -> Result<Answer, ApiError> {
+    fetch(app, data_type_address(data_group, data_type)?, &request).await
+}
+
+async fn fetch(app: &ReadApp, address: BucketAddress, request: &ReadRequest<'_>) -> Result<Answer, ApiError> {
+    let bucket = queryable(app, &address).await?;
+    let args = QueryArgs::parse(request.query)?;
+    let as_csv = args.wants_csv();
+    let query = args.into_query(&QueryContext {
+        raw_queries_allowed: bucket.config.raw_queries_allowed,
+        now: Timestamp::now(),
+        max_rows: app.max_rows,
+    })?;
+    let found = match query {
+        Query::Records(query) => Found::Records(app.engine.find(bucket.name(), &query).await?),
+        Query::Groups(query) => Found::Groups(groups(app, bucket.name(), query).await?),
+    };
+    Answer::new(&bucket.config, found, as_csv, request.if_none_match).await
+}
+
+/// The groups that a query asks for, in a window that moved to where the data is.
+async fn groups(app: &ReadApp, bucket: &BucketName, query: GroupQuery) -> Result<Vec<AnswerRow>, ApiError> {
+    let mut query = query;
+    let mut rows = app.engine.aggregate(bucket, &query).await?;
+    let periods = shift(&query, &rows);
+    if periods != 0 {
+        query = query.moved(periods).ok_or(InvalidQuery::OutsideCalendar)?;
+        rows = app.engine.aggregate(bucket, &query).await?;
+    }
+    let shaped = rocket::tokio::task::spawn_blocking(move || shape(&query, rows)).await;
+    Ok(shaped.map_err(|_| ApiError::Internal)??)
+}
+
+async fn queryable(app: &ReadApp, address: &BucketAddress) -> Result<Bucket, ApiError> {
+    let bucket = app.engine.bucket(address).await?;
+    bucket.filter(|bucket| bucket.config.queryable).ok_or(ApiError::BucketNotFound)
+}
+
+/// What a browser asks before it lets a page read from elsewhere.
+#[derive(Responder)]
+pub(crate) struct Preflight {
+    body: (),
+    max_age: Header<'static>,
+    allow_headers: Header<'static>,
+    allow: Header<'static>,
+}
+
+impl Preflight {
+    fn new() -> Self {
+        Self {
+            body: (),
+            max_age: Header::new("Access-Control-Max-Age", "86400"),
+            allow_headers: Header::new(
+                "Access-Control-Allow-Headers",
+                "cache-control, govuk-request-id, request-id",
+            ),
+            allow: Header::new("Allow", "GET, HEAD, OPTIONS"),
+        }
+    }
+}
+
+#[options("/<bucket>")]
+pub(crate) async fn options_by_name(
+    bucket: Result<BucketName, ApiError>,
+    app: &State<ReadApp>,
+) -> Result<Preflight, ApiError> {
+    queryable(app, &BucketAddress::Name(bucket?)).await?;
+    Ok(Preflight::new())
+}
+
+#[options("/data/<data_group>/<data_type>")]
+pub(crate) async fn options_by_data_type(
+    data_group: Option<&str>,
+    data_type: Option<&str>,
+    app: &State<ReadApp>,
+) -> Result<Preflight, ApiError> {
+    queryable(app, &data_type_address(data_group, data_type)?).await?;
+    Ok(Preflight::new())
+}

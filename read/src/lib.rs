@@ -1,0 +1,47 @@
+//! The read app: query strings in, aggregates out.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod data;
+mod status;
+
+use std::sync::Arc;
+
+use backdrop_common::http::{RequestLog, StrictPaths, catchers, config, with_other_methods};
+use backdrop_common::settings::Settings;
+use backdrop_common::storage::StorageEngine;
+use rocket::fairing::AdHoc;
+use rocket::http::Header;
+use rocket::{Build, Rocket, routes};
+
+/// What the handlers share.
+pub(crate) struct ReadApp {
+    engine: Arc<dyn StorageEngine>,
+    max_rows: usize,
+}
+
+/// The app, ready to be launched on a port.
+pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) -> Rocket<Build> {
+    let routes = routes![
+        status::health,
+        status::data_sets,
+        status::buckets,
+        data::by_name,
+        data::by_data_type,
+        data::options_by_name,
+        data::options_by_data_type,
+    ];
+    rocket::custom(config(settings, port))
+        .manage(ReadApp { engine, max_rows: settings.max_rows })
+        .mount("/", with_other_methods(routes))
+        .register("/", catchers())
+        .attach(RequestLog)
+        .attach(StrictPaths)
+        .attach(AdHoc::on_response("CORS", |_, response| {
+            // Any page may read: dashboards are served from elsewhere, and there are no cookies.
+            Box::pin(async move {
+                response.set_header(Header::new("Access-Control-Allow-Origin", "*"));
+            })
+        }))
+}

@@ -1,0 +1,99 @@
+//! Whether the app is up, and whether the buckets' data is fresh.
+
+use backdrop_common::bucket::BucketConfig;
+use backdrop_common::http::{ApiError, health as app_health};
+use backdrop_common::timestamp::Timestamp;
+use rocket::http::{ContentType, Header};
+use rocket::{Responder, State, get};
+use serde_json::{Value as Json, json};
+
+use crate::ReadApp;
+
+/// A status is never cached.
+#[derive(Responder)]
+pub(crate) struct Status {
+    body: String,
+    content_type: ContentType,
+    cache_control: Header<'static>,
+}
+
+impl Status {
+    fn new(body: &Json) -> Self {
+        Self {
+            body: body.to_string(),
+            content_type: ContentType::JSON,
+            cache_control: Header::new("Cache-Control", "no-cache"),
+        }
+    }
+}
+
+#[get("/_status")]
+pub(crate) async fn health(app: &State<ReadApp>) -> Result<Status, ApiError> {
+    Ok(Status::new(&app_health(&*app.engine).await?))
+}
+
+#[get("/_status/data-sets")]
+pub(crate) async fn data_sets(app: &State<ReadApp>) -> Result<Status, ApiError> {
+    freshness(app, "data_sets").await
+}
+
+#[get("/_status/buckets")]
+pub(crate) async fn buckets(app: &State<ReadApp>) -> Result<Status, ApiError> {
+    freshness(app, "buckets").await
+}
+
+async fn freshness(app: &ReadApp, key: &str) -> Result<Status, ApiError> {
+    let newest = app.engine.newest_timestamps().await?;
+    let now = Timestamp::now();
+    let stale: Vec<_> =
+        newest.iter().filter_map(|(bucket, newest)| staleness(bucket, *newest, now)).collect();
+    let (status, message) = match stale.len() {
+        0 => ("ok", format!("All {key} are in date")),
+        1 => ("not okay", "1 data-set is out of date".to_owned()),
+        count => ("not okay", format!("{count} data-sets are out of date")),
+    };
+    let stale = if stale.is_empty() { Json::Null } else { Json::Array(stale) };
+    let mut body = json!({"status": status, "message": message});
+    body[key] = stale;
+    Ok(Status::new(&body))
+}
+
+/// What is said of a bucket whose newest record is older than expected.
+fn staleness(bucket: &BucketConfig, newest: Timestamp, now: Timestamp) -> Option<Json> {
+    let expected = i64::try_from(bucket.max_age_expected?).unwrap_or(i64::MAX);
+    let age = (now.millis() - newest.millis()).div_euclid(1000);
+    (age > expected).then(|| {
+        json!({
+            "name": bucket.name,
+            "seconds-out-of-date": age - expected,
+            "last-updated": newest,
+            "max-age-expected": expected,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use backdrop_common::bucket::BucketName;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(max_age_expected: Option<u64>, newest: &str, seconds_out_of_date: Option<i64>) {
+        let at = |text| Timestamp::parse(text).expect("a time");
+        let name = BucketName::parse("foo").expect("a name");
+        let bucket = BucketConfig { max_age_expected, ..BucketConfig::new(name) };
+        let stale = staleness(&bucket, at(newest), at("2014-06-01T12:00"));
+        assert_eq!(stale.and_then(|stale| stale["seconds-out-of-date"].as_i64()), seconds_out_of_date);
+    }
+
+    #[test]
+    fn when_a_bucket_is_stale() {
+        check(Some(3600), "2014-06-01T11:00", None);
+        check(Some(3600), "2014-06-01T10:59:59", Some(1));
+        check(Some(0), "2014-06-01T11:59", Some(60));
+        check(Some(3600), "2014-06-02", None);
+        check(None, "0001-01-01", None);
+        check(Some(u64::MAX), "0001-01-01", None);
+    }
+}

@@ -1,0 +1,52 @@
+//! What the read app answers when its store fails.
+
+use std::sync::Arc;
+
+use backdrop_common::bucket::{Bucket, BucketConfig, BucketName};
+use backdrop_common::settings::Settings;
+use backdrop_common::storage::StorageErrorKind;
+use backdrop_common::storage::failing::{CAUSE, FailingEngine};
+use rocket::http::{Header, Status};
+use rocket::local::blocking::Client;
+
+fn client(kind: StorageErrorKind, bucket: Option<Bucket>) -> Client {
+    let engine = Arc::new(FailingEngine { kind, bucket });
+    Client::untracked(backdrop_read::rocket(&Settings::default(), engine, 0)).expect("the app")
+}
+
+fn bucket() -> Bucket {
+    let name = BucketName::parse("foo").expect("a name");
+    Bucket { config: BucketConfig { raw_queries_allowed: true, ..BucketConfig::new(name) }, token: None }
+}
+
+#[track_caller]
+fn check(kind: StorageErrorKind, path: &str, status: Status, retry_after: Option<&str>, message: &str) {
+    for bucket in [None, Some(bucket())] {
+        let client = client(kind, bucket);
+        let request = client.get(path.to_owned()).header(Header::new("X-Request-Id", "r-1"));
+        let response = request.dispatch();
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers().get_one("Retry-After"), retry_after);
+        assert_eq!(response.headers().get_one("Access-Control-Allow-Origin"), Some("*"));
+        assert_eq!(response.headers().get_one("X-Request-Id"), Some("r-1"));
+        let body = response.into_string().expect("a body");
+        assert_eq!(body, message, "{path}");
+        assert!(!body.contains(CAUSE));
+    }
+}
+
+#[test]
+fn an_unavailable_store_is_503_and_worth_another_try() {
+    let message = r#"{"message":"the store is unavailable, please try again later","status":"error"}"#;
+    for path in ["/_status", "/_status/data-sets", "/foo", "/data/g/t?group_by=kind"] {
+        check(StorageErrorKind::Unavailable, path, Status::ServiceUnavailable, Some("5"), message);
+    }
+}
+
+#[test]
+fn a_failing_store_is_500_with_the_requests_id_and_nothing_from_inside() {
+    let message = r#"{"message":"internal server error","request_id":"r-1","status":"error"}"#;
+    for path in ["/_status", "/foo", "/foo?period=day&duration=3"] {
+        check(StorageErrorKind::Internal, path, Status::InternalServerError, None, message);
+    }
+}
