@@ -1,0 +1,161 @@
+//! Bodies: read to their end within a limit, and decompressed within the same.
+
+use std::io::Read;
+
+use backdrop_common::http::ApiError;
+use flate2::read::MultiGzDecoder;
+use rocket::data::{Data, ToByteUnit};
+use rocket::request::Request;
+use rocket::tokio;
+use rocket::tokio::io::AsyncReadExt;
+
+/// What the headers say of a body.
+pub(crate) struct BodyHeaders<'r> {
+    is_json: bool,
+    encoding: Option<&'r str>,
+}
+
+impl<'r> BodyHeaders<'r> {
+    pub(crate) fn of(request: &'r Request<'_>) -> Self {
+        Self {
+            is_json: request.content_type().is_some_and(|content_type| content_type.is_json()),
+            encoding: request.headers().get_one("Content-Encoding"),
+        }
+    }
+}
+
+/// How a body is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    Gzip,
+}
+
+impl Encoding {
+    /// Names of encodings are case-insensitive, and `x-gzip` is `gzip` (RFC 9110, section 8.4.1).
+    fn parse(name: Option<&str>) -> Result<Self, ApiError> {
+        match name.unwrap_or("identity").trim().to_ascii_lowercase().as_str() {
+            "identity" | "" => Ok(Self::Identity),
+            "gzip" | "x-gzip" => Ok(Self::Gzip),
+            other => Err(ApiError::ContentEncoding(other.to_owned())),
+        }
+    }
+}
+
+/// Reads the JSON body of a request.
+pub(crate) async fn read_json(
+    data: Data<'_>,
+    headers: &BodyHeaders<'_>,
+    max: usize,
+) -> Result<Vec<u8>, ApiError> {
+    let encoding = match Encoding::parse(headers.encoding) {
+        Ok(encoding) => encoding,
+        Err(error) => {
+            discard(data, max).await;
+            return Err(error);
+        }
+    };
+    // What does not compress grows a little, so a body that is within the limit may come in more
+    // bytes than the limit.
+    let max_sent = if encoding == Encoding::Gzip { max + max / 64 + 1024 } else { max };
+    let sent = read(data, max_sent, max).await?;
+    let body = match encoding {
+        Encoding::Identity => sent,
+        Encoding::Gzip => tokio::task::spawn_blocking(move || decompress(&sent, max))
+            .await
+            .map_err(|_| ApiError::Internal)??,
+    };
+    // Backdrop looked at the length first; an empty body is told apart from a missing header.
+    if !body.is_empty() && !headers.is_json {
+        return Err(ApiError::ContentType);
+    }
+    Ok(body)
+}
+
+async fn read(data: Data<'_>, max_sent: usize, max: usize) -> Result<Vec<u8>, ApiError> {
+    // One byte more tells a body of just the limit from a longer one; the rest is read to be thrown
+    // away, so that a client that is still sending gets its answer and not a broken connection.
+    let mut stream = data.open((max_sent + 1).saturating_add(max_sent.saturating_mul(DISCARDED)).bytes());
+    let mut body = Vec::new();
+    let mut limited = (&mut stream).take((max_sent + 1) as u64);
+    limited.read_to_end(&mut body).await.map_err(|_| ApiError::InterruptedBody)?;
+    if body.len() > max_sent {
+        drop(body);
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        return Err(ApiError::BodyTooLarge { max });
+    }
+    Ok(body)
+}
+
+/// How many times the limit is read of a body that is refused.
+const DISCARDED: usize = 4;
+
+/// Reads a body that is refused unseen, within bounds.
+pub(crate) async fn discard(data: Data<'_>, max: usize) {
+    let stream = data.open(max.saturating_mul(DISCARDED).bytes());
+    let _ = stream.stream_to(tokio::io::sink()).await;
+}
+
+/// Decompresses, and stops where the limit is passed: a few bytes can stand for gigabytes.
+fn decompress(sent: &[u8], max: usize) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    let mut limited = MultiGzDecoder::new(sent).take((max + 1) as u64);
+    limited.read_to_end(&mut body).map_err(|_| ApiError::CorruptGzip)?;
+    if body.len() > max {
+        return Err(ApiError::BodyTooLarge { max });
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    #[test]
+    fn gzip_within_the_limit() {
+        assert_eq!(decompress(&gzip(b"hello"), 5).expect("a body"), b"hello");
+        let parts = [gzip(b"hel"), gzip(b"lo")].concat();
+        assert_eq!(decompress(&parts, 5).expect("a body"), b"hello");
+        assert_eq!(decompress(&gzip(b""), 5).expect("a body"), b"");
+    }
+
+    #[test]
+    fn a_bomb_is_stopped() {
+        let bomb = gzip(&vec![b'0'; 50_000_000]);
+        assert!(bomb.len() < 100_000);
+        assert!(matches!(decompress(&bomb, 1000), Err(ApiError::BodyTooLarge { max: 1000 })));
+        assert!(matches!(decompress(&gzip(b"hello!"), 5), Err(ApiError::BodyTooLarge { .. })));
+    }
+
+    #[test]
+    fn damaged_gzip() {
+        let whole = gzip(b"hello hello hello");
+        let mut changed = whole.clone();
+        let last = changed.len() - 6;
+        changed[last] ^= 1;
+        for damaged in [&b"not gzip"[..], &whole[..whole.len() - 1], &whole[..5], &changed, b""] {
+            let body = decompress(damaged, 100);
+            assert!(damaged.is_empty() || matches!(body, Err(ApiError::CorruptGzip)), "{damaged:?}");
+        }
+    }
+
+    #[test]
+    fn encodings() {
+        assert_eq!(Encoding::parse(None).ok(), Some(Encoding::Identity));
+        assert_eq!(Encoding::parse(Some("GZip")).ok(), Some(Encoding::Gzip));
+        for other in ["br", "deflate", "gzip, gzip"] {
+            assert!(matches!(Encoding::parse(Some(other)), Err(ApiError::ContentEncoding(_))), "{other}");
+        }
+    }
+}

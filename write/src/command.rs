@@ -1,0 +1,62 @@
+//! The command line of `backdrop-write`: serving, and managing buckets and users.
+
+mod buckets;
+mod users;
+
+use std::io::Read;
+
+use anyhow::Context;
+use backdrop_common::storage::StorageEngine;
+use clap::{Parser, Subcommand};
+
+/// The write app of Backdrop: takes records from data pipelines over HTTP. With a command, manages buckets and users
+/// instead of serving.
+///
+/// Settings come from backdrop.toml (or the file in BACKDROP_CONFIG) and from BACKDROP_* variables; the README lists
+/// them.
+#[derive(Parser)]
+#[expect(clippy::doc_markdown, reason = "the comments are shown as they are by --help")]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    /// The port to listen on, instead of the setting write_port.
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the command line can do besides serving.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Manage buckets.
+    #[command(subcommand)]
+    Bucket(buckets::BucketCommand),
+    /// Manage users and the buckets that they are granted.
+    #[command(subcommand)]
+    User(users::UserCommand),
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// What was wrong with it, for the terminal. Nothing of a command that failed is stored.
+    pub async fn run(self, engine: &dyn StorageEngine) -> anyhow::Result<()> {
+        match self {
+            Self::Bucket(command) => command.run(engine).await,
+            Self::User(command) => command.run(engine).await,
+        }
+    }
+}
+
+/// The text of a file, or of standard input for `-`.
+fn read_file(file: &str) -> anyhow::Result<String> {
+    if file == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))
+}

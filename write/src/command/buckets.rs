@@ -1,0 +1,188 @@
+//! `bucket import | create | list | show | token | delete`.
+
+use anyhow::{Context, bail};
+use backdrop_common::bucket::{
+    Bucket, BucketAddress, BucketConfig, BucketName, BucketSeed, TokenChange, parse_seeds,
+};
+use backdrop_common::storage::{BucketSave, StorageEngine};
+use backdrop_common::token::{TokenHash, make_token};
+use clap::{Args, Subcommand};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value as Json};
+
+/// What can be done with buckets.
+#[derive(Subcommand)]
+pub enum BucketCommand {
+    /// Create or change the buckets of a seed file, a JSON list of configurations.
+    Import {
+        /// The file, or - for standard input.
+        file: String,
+    },
+    /// Create a bucket and show its token, once.
+    Create(Create),
+    /// List the buckets.
+    List,
+    /// Show the configuration of a bucket, as a seed file has it, without the token.
+    Show {
+        /// The bucket's name.
+        name: String,
+    },
+    /// Make a new token for a bucket, in place of the one it has, and show it, once.
+    Token {
+        /// The bucket's name.
+        name: String,
+    },
+    /// Delete a bucket with all of its records.
+    Delete {
+        /// The bucket's name.
+        name: String,
+    },
+}
+
+/// A bucket to create.
+#[derive(Args)]
+pub struct Create {
+    /// A letter, then letters, digits, "_", "." or "-".
+    name: String,
+    /// With --data-type, the bucket's second address: /data/GROUP/TYPE.
+    #[arg(long, requires = "data_type")]
+    data_group: Option<String>,
+    /// See --data-group.
+    #[arg(long, requires = "data_group")]
+    data_type: Option<String>,
+    /// Let anybody read the records as they are, and spans shorter than a week.
+    #[arg(long)]
+    raw_queries_allowed: bool,
+    /// Let answers be cached for two minutes only, and --capped-size apply.
+    #[arg(long)]
+    realtime: bool,
+    /// Bytes of records that a realtime bucket keeps.
+    #[arg(long, value_name = "BYTES")]
+    capped_size: Option<u64>,
+    /// Warn in answers that the data is not published, and let nothing cache them.
+    #[arg(long)]
+    unpublished: bool,
+    /// Make the _id of these fields' values.
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    auto_ids: Vec<String>,
+    /// Seconds after its newest record at which the bucket is stale.
+    #[arg(long, value_name = "SECONDS")]
+    max_age_expected: Option<u64>,
+}
+
+impl BucketCommand {
+    pub(super) async fn run(self, engine: &dyn StorageEngine) -> anyhow::Result<()> {
+        match self {
+            Self::Import { file } => import(engine, &super::read_file(&file)?).await,
+            Self::Create(create) => create.run(engine).await,
+            Self::List => list(engine).await,
+            Self::Show { name } => show(engine, &name).await,
+            Self::Token { name } => token(engine, &name).await,
+            Self::Delete { name } => delete(engine, &name).await,
+        }
+    }
+}
+
+async fn import(engine: &dyn StorageEngine, json: &str) -> anyhow::Result<()> {
+    let seeds = parse_seeds(json)?;
+    for BucketSeed { config, unknown, .. } in &seeds {
+        for name in unknown {
+            eprintln!("bucket \"{}\": \"{name}\" is no setting of a bucket and is left out", config.name);
+        }
+    }
+    let count = seeds.len();
+    let saves = seeds.into_iter().map(|BucketSeed { config, token, .. }| BucketSave { config, token });
+    engine.save_buckets(saves.collect()).await?;
+    println!("{count} bucket{} imported", if count == 1 { "" } else { "s" });
+    Ok(())
+}
+
+impl Create {
+    /// The entry of a seed file that says the same, so that the same rules are applied to it.
+    fn seed(&self) -> Json {
+        let mut seed = Map::new();
+        let mut set = |name: &str, value: Json| seed.insert(name.to_owned(), value);
+        set("name", self.name.clone().into());
+        set("data_group", self.data_group.clone().into());
+        set("data_type", self.data_type.clone().into());
+        set("raw_queries_allowed", self.raw_queries_allowed.into());
+        set("realtime", self.realtime.into());
+        set("capped_size", self.capped_size.into());
+        set("published", (!self.unpublished).into());
+        set("auto_ids", self.auto_ids.clone().into());
+        if let Some(seconds) = self.max_age_expected {
+            set("max_age_expected", seconds.into());
+        }
+        Json::Array(vec![Json::Object(seed)])
+    }
+
+    async fn run(&self, engine: &dyn StorageEngine) -> anyhow::Result<()> {
+        let seeds = parse_seeds(&self.seed().to_string())?;
+        let config = seeds.into_iter().next().context("no bucket")?.config;
+        let name = config.name.clone();
+        if engine.bucket(&BucketAddress::Name(name.clone())).await?.is_some() {
+            bail!("there is a bucket \"{name}\" already; change it with: bucket import");
+        }
+        let token = make_token();
+        let save = BucketSave { config, token: TokenChange::Set(TokenHash::new(&token)) };
+        engine.save_buckets(vec![save]).await?;
+        println!("bucket \"{name}\" created");
+        show_token(&token);
+        Ok(())
+    }
+}
+
+/// The token alone goes to standard output's last line, where a script can take it from.
+fn show_token(token: &SecretString) {
+    eprintln!("its token, which is not shown again:");
+    println!("{}", token.expose_secret());
+}
+
+async fn list(engine: &dyn StorageEngine) -> anyhow::Result<()> {
+    for Bucket { config, token } in engine.buckets().await? {
+        let address = config
+            .data_group
+            .as_ref()
+            .zip(config.data_type.as_ref())
+            .map_or_else(|| "-".to_owned(), |(data_group, data_type)| format!("{data_group}/{data_type}"));
+        let flags = [
+            (config.raw_queries_allowed, "raw queries allowed"),
+            (config.realtime, "realtime"),
+            (!config.queryable, "not queryable"),
+            (!config.published, "not published"),
+            (token.is_none(), "no token"),
+        ];
+        let flags: Vec<_> = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect();
+        println!("{}\t{address}\t{}", config.name, flags.join(", "));
+    }
+    Ok(())
+}
+
+async fn show(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
+    let bucket = find(engine, name).await?;
+    println!("{}", serde_json::to_string_pretty(&[bucket.config])?);
+    Ok(())
+}
+
+async fn token(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
+    let config: BucketConfig = find(engine, name).await?.config;
+    let token = make_token();
+    let save = BucketSave { config, token: TokenChange::Set(TokenHash::new(&token)) };
+    engine.save_buckets(vec![save]).await?;
+    show_token(&token);
+    Ok(())
+}
+
+async fn delete(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
+    let name = BucketName::parse(name)?;
+    if !engine.delete_bucket(&name).await? {
+        bail!("there is no bucket \"{name}\"");
+    }
+    println!("bucket \"{name}\" deleted");
+    Ok(())
+}
+
+async fn find(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<Bucket> {
+    let address = BucketAddress::Name(BucketName::parse(name)?);
+    engine.bucket(&address).await?.with_context(|| format!("there is no bucket \"{name}\""))
+}

@@ -1,0 +1,247 @@
+//! Storing, changing and deleting records over HTTP.
+//!
+//! Checks come in this order: is there such a bucket, may the client write to it, is the body one,
+//! are the records. A request is stored whole or not at all.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
+use backdrop_common::http::{ApiError, RequestId, data_type_address};
+use backdrop_common::record::checks::{check_patch, check_records};
+use backdrop_common::record::sent::{SentBody, is_empty_list};
+use backdrop_common::record::{Record, RecordId, time_span};
+use backdrop_common::storage::{Changed, RecordChange};
+use backdrop_common::timestamp::Timestamp;
+use rocket::http::ContentType;
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::{Data, State, async_trait, delete, patch, post, put};
+use serde_json::json;
+
+use crate::WriteApp;
+use crate::audit::Writer;
+use crate::bearer::Authorization;
+use crate::body::{BodyHeaders, discard, read_json};
+
+/// What the headers of a write say.
+pub(crate) struct WriteRequest<'r> {
+    authorization: Authorization<'r>,
+    body: BodyHeaders<'r>,
+    writer: Writer<'r>,
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for WriteRequest<'r> {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let address: Option<IpAddr> = request.client_ip();
+        Outcome::Success(Self {
+            authorization: Authorization::of(request),
+            body: BodyHeaders::of(request),
+            writer: Writer { request_id: RequestId::of(request), address },
+        })
+    }
+}
+
+type Done = Result<(ContentType, String), ApiError>;
+
+fn ok() -> (ContentType, String) {
+    (ContentType::JSON, json!({"status": "ok"}).to_string())
+}
+
+fn ok_with(message: &str) -> (ContentType, String) {
+    (ContentType::JSON, json!({"status": "ok", "message": message}).to_string())
+}
+
+#[post("/<bucket>", data = "<data>")]
+pub(crate) async fn post_by_name(
+    bucket: Result<BucketName, ApiError>,
+    request: WriteRequest<'_>,
+    data: Data<'_>,
+    app: &State<WriteApp>,
+) -> Done {
+    store(app, bucket.map(BucketAddress::Name), &request, data).await
+}
+
+#[post("/data/<data_group>/<data_type>", data = "<data>")]
+pub(crate) async fn post_by_data_type(
+    data_group: Option<&str>,
+    data_type: Option<&str>,
+    request: WriteRequest<'_>,
+    data: Data<'_>,
+    app: &State<WriteApp>,
+) -> Done {
+    store(app, data_type_address(data_group, data_type), &request, data).await
+}
+
+#[put("/<bucket>", data = "<data>")]
+pub(crate) async fn put_by_name(
+    bucket: Result<BucketName, ApiError>,
+    request: WriteRequest<'_>,
+    data: Data<'_>,
+    app: &State<WriteApp>,
+) -> Done {
+    empty(app, bucket.map(BucketAddress::Name), &request, data).await
+}
+
+#[put("/data/<data_group>/<data_type>", data = "<data>")]
+pub(crate) async fn put_by_data_type(
+    data_group: Option<&str>,
+    data_type: Option<&str>,
+    request: WriteRequest<'_>,
+    data: Data<'_>,
+    app: &State<WriteApp>,
+) -> Done {
+    empty(app, data_type_address(data_group, data_type), &request, data).await
+}
+
+async fn store(
+    app: &WriteApp,
+    address: Result<BucketAddress, ApiError>,
+    request: &WriteRequest<'_>,
+    data: Data<'_>,
+) -> Done {
+    let (bucket, body) = authorised_body(app, address, request, data).await?;
+    let schema = app.schemas.of(&bucket.config)?;
+    // Parsing and checking a large body takes a while, so it is done on a thread for that.
+    let auto_ids = bucket.config.auto_ids.clone();
+    let checked = rocket::tokio::task::spawn_blocking(move || {
+        let sent = SentBody::parse(&body)?.into_records();
+        check_records(&sent, &auto_ids, schema.as_deref()).map_err(ApiError::Records)
+    });
+    let records = checked.await.map_err(|_| ApiError::Internal)??;
+    let span = time_span(&records);
+    let stored = app.engine.store(bucket.name(), records, Timestamp::now()).await?;
+    request.writer.stored(bucket.name(), stored, span);
+    Ok(ok())
+}
+
+async fn empty(
+    app: &WriteApp,
+    address: Result<BucketAddress, ApiError>,
+    request: &WriteRequest<'_>,
+    data: Data<'_>,
+) -> Done {
+    let (bucket, body) = authorised_body(app, address, request, data).await?;
+    if !is_empty_list(&body)? {
+        return Err(ApiError::PutOfRecords);
+    }
+    app.engine.empty(bucket.name()).await?;
+    request.writer.bucket("empty", bucket.name(), "bucket token");
+    Ok(ok_with(&format!("{} now contains 0 records", bucket.name())))
+}
+
+#[patch("/data/<data_group>/<data_type>/<id>", data = "<data>")]
+pub(crate) async fn patch_record(
+    data_group: Option<&str>,
+    data_type: Option<&str>,
+    id: Option<&str>,
+    request: WriteRequest<'_>,
+    data: Data<'_>,
+    app: &State<WriteApp>,
+) -> Done {
+    let address = data_type_address(data_group, data_type).and_then(|address| with_id(address, id));
+    let (bucket, body) = authorised_body(app, address, &request, data).await?;
+    let id = record_id(id)?;
+    // Checked here to tell a bad body from an unknown record; the change parses it again, because
+    // it may run more than once and on another thread.
+    if !matches!(SentBody::parse(&body)?, SentBody::Record(_)) {
+        return Err(ApiError::PatchOfList);
+    }
+    let schema = app.schemas.of(&bucket.config)?;
+    let patched = id.clone();
+    let change: RecordChange = Arc::new(move |stored: &Record| {
+        let sent = SentBody::parse(&body).map(SentBody::into_records).unwrap_or_default();
+        let sent = sent.into_iter().next().unwrap_or_default();
+        check_patch(&patched, stored, &sent, schema.as_deref())
+    });
+    match app.engine.change_record(bucket.name(), &id, change, Timestamp::now()).await? {
+        Changed::Stored => {
+            request.writer.record("change", bucket.name(), &id);
+            Ok(ok())
+        }
+        Changed::NotFound => Err(ApiError::NoRecord(id.to_string())),
+        Changed::Refused(faults) => Err(ApiError::Records(faults)),
+    }
+}
+
+#[delete("/data/<data_group>/<data_type>/<id>")]
+pub(crate) async fn delete_record(
+    data_group: Option<&str>,
+    data_type: Option<&str>,
+    id: Option<&str>,
+    request: WriteRequest<'_>,
+    app: &State<WriteApp>,
+) -> Done {
+    let address = with_id(data_type_address(data_group, data_type)?, id)?;
+    let bucket = authorised(app, &address, &request).await?;
+    let id = record_id(id)?;
+    if !app.engine.delete_record(bucket.name(), &id).await? {
+        return Err(ApiError::NoRecord(id.to_string()));
+    }
+    request.writer.record("delete", bucket.name(), &id);
+    Ok(ok())
+}
+
+#[delete("/data-sets/<bucket>")]
+pub(crate) async fn delete_data(
+    bucket: Result<BucketName, ApiError>,
+    request: WriteRequest<'_>,
+    app: &State<WriteApp>,
+) -> Done {
+    let bucket = known(app, &BucketAddress::Name(bucket?)).await?;
+    let name = bucket.name();
+    request.authorization.is_management(app.management_token.as_ref(), name.as_str())?;
+    if !app.engine.delete_data(name).await? {
+        return Err(ApiError::NoData(name.clone()));
+    }
+    request.writer.bucket("delete data", name, "management token");
+    Ok(ok_with(&format!("Deleted {name}")))
+}
+
+/// A path that ends in a slash has no id, and is unknown.
+fn with_id(address: BucketAddress, id: Option<&str>) -> Result<BucketAddress, ApiError> {
+    id.map(|_| address).ok_or(ApiError::NotFound)
+}
+
+/// The id in a path. What is no id is that of no record.
+fn record_id(id: Option<&str>) -> Result<RecordId, ApiError> {
+    let id = id.unwrap_or_default();
+    RecordId::parse(id).ok_or_else(|| ApiError::NoRecord(id.to_owned()))
+}
+
+async fn known(app: &WriteApp, address: &BucketAddress) -> Result<Bucket, ApiError> {
+    app.engine.bucket(address).await?.ok_or(ApiError::BucketNotFound)
+}
+
+async fn authorised(
+    app: &WriteApp,
+    address: &BucketAddress,
+    request: &WriteRequest<'_>,
+) -> Result<Bucket, ApiError> {
+    let bucket = known(app, address).await?;
+    request.authorization.allows(&bucket)?;
+    Ok(bucket)
+}
+
+/// The bucket that the client may write to, and the body. A body that nobody will look at is read
+/// all the same, so that the client is there for the answer.
+async fn authorised_body(
+    app: &WriteApp,
+    address: Result<BucketAddress, ApiError>,
+    request: &WriteRequest<'_>,
+    data: Data<'_>,
+) -> Result<(Bucket, Vec<u8>), ApiError> {
+    let bucket = match address {
+        Ok(address) => authorised(app, &address, request).await,
+        Err(error) => Err(error),
+    };
+    match bucket {
+        Ok(bucket) => Ok((bucket, read_json(data, &request.body, app.max_body_bytes).await?)),
+        Err(error) => {
+            discard(data, app.max_body_bytes).await;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `backdrop-write`: starts the write app, or manages buckets and users.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use backdrop_common::settings::Settings;
+use backdrop_common::{storage, telemetry};
+use backdrop_write::command::Arguments;
+use clap::Parser;
+
+#[rocket::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("backdrop-write: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let settings = Settings::load()?;
+    telemetry::start(&settings);
+    let engine = storage::open(&settings.database_url)
+        .with_context(|| format!("setting database_url: cannot open {}", settings.database_url))?;
+    if let Some(command) = arguments.command {
+        return command.run(&*engine).await;
+    }
+    let port = arguments.port.unwrap_or(settings.write_port);
+    backdrop_write::rocket(&settings, engine, port)
+        .launch()
+        .await
+        .context("the write app could not start")?;
+    Ok(())
+}
