@@ -1,8 +1,7 @@
 //! The bucket crate that both apps share: what a bucket, a record and a query are, and how queries
 //! are answered. `ARCHITECTURE.md` at the top of the repository is the map.
 //!
-//! Modules are listed in the order of their dependencies: an earlier one never uses a later one,
-//! except that `bucket` checks its schema with `record::schema`.
+//! Modules are listed in the order of their dependencies: an earlier one never uses a later one.
 
 pub mod timestamp;
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -27,9 +28,9 @@ pub struct Settings {
     /// The address that both apps listen on.
     pub address: IpAddr,
     /// The port of the read app.
-    pub read_port: u16,
+    pub read_port: NonZeroU16,
     /// The port of the write app.
-    pub write_port: u16,
+    pub write_port: NonZeroU16,
     /// The token that deletes a bucket's data; without one nobody can.
     pub management_token: Option<SecretString>,
     /// How large a body may be, decompressed, in bytes.
@@ -86,8 +87,8 @@ impl Default for Settings {
         Self {
             database_url: DatabaseUrl::default(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            read_port: 3038,
-            write_port: 3039,
+            read_port: port(3038),
+            write_port: port(3039),
             management_token: None,
             max_body_bytes: 10_485_760,
             max_rows: 1_000_000,
@@ -96,6 +97,10 @@ impl Default for Settings {
             unknown: Vec::new(),
         }
     }
+}
+
+fn port(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).unwrap_or(NonZeroU16::MIN)
 }
 
 impl Settings {
@@ -246,7 +251,7 @@ mod tests {
         Jail::expect_with(|_| {
             let settings = Settings::load().expect("settings");
             assert_eq!(settings.database_url.to_string(), "sqlite://data/backdrop.db");
-            assert_eq!((settings.read_port, settings.write_port), (3038, 3039));
+            assert_eq!((settings.read_port, settings.write_port), (port(3038), port(3039)));
             assert_eq!(settings.address.to_string(), "127.0.0.1");
             assert_eq!(settings.max_body_bytes, 10_485_760);
             assert!(settings.management_token.is_none());
@@ -262,7 +267,7 @@ mod tests {
             jail.set_env("BACKDROP_MANAGEMENT_TOKEN", "0123");
             jail.set_env("BACKDROP_TEST_MONGODB_URL", "mongodb://localhost");
             let settings = Settings::load().expect("settings");
-            assert_eq!((settings.read_port, settings.write_port), (4000, 5001));
+            assert_eq!((settings.read_port, settings.write_port), (port(4000), port(5001)));
             assert_eq!(settings.log, "warn");
             let token = settings.management_token.as_ref().map(ExposeSecret::expose_secret);
             assert_eq!(token, Some("0123"));
@@ -302,6 +307,11 @@ mod tests {
             "",
             &[("BACKDROP_READ_PORT", "x")],
             "setting read_port (BACKDROP_READ_PORT) must be a port, 1 to 65535, not \"x\"",
+        );
+        check_refused(
+            "write_port = 0",
+            &[],
+            "setting write_port (BACKDROP_WRITE_PORT) must be a port, 1 to 65535, not \"0\"",
         );
         check_refused(
             "write_port = 70000",

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::num::NonZeroU16;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -19,7 +20,7 @@ use clap::Parser;
 struct Arguments {
     /// The port to listen on, instead of the setting read_port.
     #[arg(long)]
-    port: Option<u16>,
+    port: Option<NonZeroU16>,
 }
 
 #[rocket::main]
@@ -39,6 +40,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let engine = storage::open(&settings.database_url)
         .with_context(|| format!("setting database_url: cannot open {}", settings.database_url))?;
     let port = arguments.port.unwrap_or(settings.read_port);
-    backdrop_read::rocket(&settings, engine, port).launch().await.context("the read app could not start")?;
+    backdrop_read::rocket(&settings, engine, port.get())
+        .launch()
+        .await
+        .context("the read app could not start")?;
     Ok(())
 }

@@ -4,6 +4,7 @@ mod buckets;
 mod users;
 
 use std::io::Read;
+use std::num::NonZeroU16;
 
 use anyhow::Context;
 use backdrop_common::storage::StorageEngine;
@@ -20,7 +21,7 @@ use clap::{Parser, Subcommand};
 pub struct Arguments {
     /// The port to listen on, instead of the setting write_port.
     #[arg(long)]
-    pub port: Option<u16>,
+    pub port: Option<NonZeroU16>,
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,

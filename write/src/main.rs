@@ -30,7 +30,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         return command.run(&*engine).await;
     }
     let port = arguments.port.unwrap_or(settings.write_port);
-    backdrop_write::rocket(&settings, engine, port)
+    backdrop_write::rocket(&settings, engine, port.get())
         .launch()
         .await
         .context("the write app could not start")?;

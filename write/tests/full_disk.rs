@@ -53,7 +53,7 @@ impl Program {
     fn wait(&mut self) {
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it does not listen; {}", self.log());
+            assert!(begun.elapsed() < Duration::from_mins(1), "it does not listen; {}", self.log());
             let ended = self.child.try_wait().expect("a status");
             assert!(ended.is_none(), "it needs user namespaces to run in; {}", self.log());
             std::thread::yield_now();

@@ -12,6 +12,9 @@ use crate::storage::{StorageError, StorageErrorKind};
 /// How long a connection waits for another process to finish writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many connections are kept for the next readers; each may hold 16 MB of the file.
+const IDLE_READERS: usize = 16;
+
 /// Opens, lends and takes back connections.
 pub(super) struct Connections {
     path: PathBuf,
@@ -47,7 +50,7 @@ impl Connections {
             None => self.open_writer()?,
         };
         let done = in_transaction(&mut connection, work);
-        if !matches!(&done, Err(error) if error.kind() == StorageErrorKind::Unavailable) {
+        if may_be_used_again(&done) {
             *slot = Some(connection);
         }
         done
@@ -66,8 +69,11 @@ impl Connections {
         let transaction = connection.transaction()?;
         let done = work(&transaction);
         transaction.finish()?;
-        if done.is_ok() {
-            lock(&self.idle_readers).push(connection);
+        if may_be_used_again(&done) {
+            let mut idle = lock(&self.idle_readers);
+            if idle.len() < IDLE_READERS {
+                idle.push(connection);
+            }
         }
         done
     }
@@ -101,6 +107,13 @@ impl Connections {
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384;")?;
         connection.set_prepared_statement_cache_capacity(256);
         Ok(connection)
+    }
+}
+
+fn may_be_used_again<T>(done: &Result<T, StorageError>) -> bool {
+    match done {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), StorageErrorKind::Unavailable | StorageErrorKind::Internal),
     }
 }
 
