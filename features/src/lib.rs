@@ -1,0 +1,1 @@
+//! Feature files and what runs them; see `tests/`.

@@ -1,0 +1,64 @@
+//! Runs the feature files against the real programs over HTTP.
+//!
+//! `cargo test -p backdrop-features --test features -- TEXT` runs only the scenarios whose title, or
+//! whose feature's title, holds the text.
+
+#![allow(clippy::needless_pass_by_value, reason = "steps are given what was parsed by value")]
+
+mod steps {
+    mod given;
+    mod load;
+    mod operator;
+    mod stored;
+    mod then;
+    mod when;
+    mod write;
+}
+mod support;
+mod table;
+mod world;
+
+use std::process::ExitCode;
+
+use cucumber::World as _;
+use cucumber::event::ScenarioFinished;
+use cucumber::writer::Stats as _;
+
+use crate::world::BackdropWorld;
+
+/// Each has two programs of its own, on machines with few cores.
+const SCENARIOS_AT_ONCE: usize = 4;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    if let Err(error) = support::program::binaries() {
+        eprintln!("{error:#}");
+        return ExitCode::FAILURE;
+    }
+    // What libtest would be given: options, of which none matters here, and a filter.
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let ran = BackdropWorld::cucumber()
+        .max_concurrent_scenarios(SCENARIOS_AT_ONCE)
+        .after(|_, _, scenario, finished, world| {
+            Box::pin(async move {
+                let Some(world) = world else { return };
+                if let ScenarioFinished::StepFailed(..) = finished {
+                    eprintln!("the programs' log of \"{}\":\n{}", scenario.name, world.installation.log());
+                }
+                world.end().await.expect("the programs end when they are told to");
+            })
+        })
+        .fail_on_skipped()
+        .with_default_cli()
+        .filter_run(env!("CARGO_MANIFEST_DIR"), move |feature, _, scenario| {
+            feature.name.contains(&only) || scenario.name.contains(&only)
+        })
+        .await;
+    let scenarios = *ran.scenarios_stats();
+    let failed = scenarios.failed + scenarios.skipped + ran.parsing_errors() + ran.hook_errors();
+    println!("{} passed, {failed} failed", scenarios.passed);
+    if ran.execution_has_failed() || failed > 0 || scenarios.passed == 0 {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
