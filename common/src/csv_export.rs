@@ -66,6 +66,8 @@ fn cell_text(cell: &Cell) -> String {
 fn value_text(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => String::new(),
+        // The sum of floats may be past all of them; in JSON that is null.
+        ValueRef::Float(value) if !value.is_finite() => String::new(),
         ValueRef::Text(text) => text.to_owned(),
         ValueRef::Time(time) => time.to_string(),
         ValueRef::Bool(_) | ValueRef::Int(_) | ValueRef::Float(_) => json(&value),

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
 use super::schema::{RecordSchema, Violation};
-use super::sent::{SentRecord, SentValue};
+use super::sent::{SentRecord, SentValue, whole_floats_to_ints};
 use super::{Record, RecordId};
 use crate::field::{ReservedKey, is_field_name};
 use crate::timestamp::{InvalidTimestamp, Timestamp};
@@ -138,7 +138,8 @@ fn merged_violations(
         merged.insert("_timestamp".to_owned(), Json::String(timestamp.to_string()));
     }
     for (key, value) in &stored.fields {
-        merged.insert(key.to_string(), serde_json::to_value(value).unwrap_or(Json::Null));
+        let value = serde_json::to_value(value).unwrap_or(Json::Null);
+        merged.insert(key.to_string(), whole_floats_to_ints(value));
     }
     merged.extend(sent.to_json());
     let without_id = schema.violations(merged.clone());
@@ -146,7 +147,8 @@ fn merged_violations(
         return without_id;
     }
     merged.insert("_id".to_owned(), Json::String(id.to_string()));
-    schema.violations(merged)
+    let with_id = schema.violations(merged);
+    if with_id.len() < without_id.len() { with_id } else { without_id }
 }
 
 /// What becomes of an `_id` that was sent.
@@ -422,8 +424,8 @@ mod tests {
         assert_eq!(
             check(r#"[{}, {"count": 5.5, "foo-bar": 1}]"#),
             [
-                "record 1/count: 5.5 is not of type \"integer\"",
                 "record 1: Additional properties are not allowed ('foo-bar' was unexpected)",
+                "record 1/count: 5.5 is not of type \"integer\"",
                 "foo-bar is not a valid key",
             ]
         );
@@ -472,5 +474,9 @@ mod tests {
         assert!(patch(&stored, r#"{"val": "two"}"#, Some(&needs_both)).is_err());
         let needs_id = schema(json!({"required": ["_id"]}));
         assert!(patch(&stored, r#"{"val": 2}"#, Some(&needs_id)).is_ok());
+        // The violation of the form that has the fewest is the one that the client made.
+        assert_eq!(patch(&stored, r#"{"val": "two"}"#, Some(&needs_both)).expect_err("a violation").len(), 1);
+        let whole = record(r#"{"_id": "p1", "val": 5.0, "other": "x"}"#, &[]);
+        assert!(patch(&whole, r#"{"other": "y"}"#, Some(&needs_both)).is_ok(), "5.0 is an integer");
     }
 }

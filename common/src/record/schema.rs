@@ -31,14 +31,16 @@ impl RecordSchema {
         options.build(schema).map(Self).map_err(|error| error.to_string())
     }
 
-    /// Every violation of a record.
+    /// Every violation of a record, those of the record as a whole first, then by key.
     pub(crate) fn violations(&self, record: Map<String, Json>) -> Vec<Violation> {
         let record = Json::Object(record);
         let violation = |error: jsonschema::ValidationError<'_>| Violation {
             pointer: error.instance_path().to_string(),
             message: error.to_string(),
         };
-        self.0.iter_errors(&record).map(violation).collect()
+        let mut violations: Vec<_> = self.0.iter_errors(&record).map(violation).collect();
+        violations.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+        violations
     }
 }
 

@@ -26,14 +26,24 @@ pub enum SentValue<'a> {
 }
 
 impl<'a> SentValue<'a> {
-    fn from_json(json: &'a str) -> Self {
-        match json.as_bytes().first() {
+    fn from_json(json: &'a str) -> Result<Self, serde_json::Error> {
+        Ok(match json.as_bytes().first() {
             Some(b'n') => Self::Null,
             Some(b't') => Self::Bool(true),
             Some(b'f') => Self::Bool(false),
-            Some(b'"') => Self::Text(unescape(json)),
+            Some(b'"') => Self::Text(unescape(json)?),
             Some(b'[' | b'{') => Self::Nested(json.into()),
             _ => Self::Number(json.into()),
+        })
+    }
+
+    fn into_owned(self) -> SentValue<'static> {
+        match self {
+            Self::Null => SentValue::Null,
+            Self::Bool(value) => SentValue::Bool(value),
+            Self::Number(text) => SentValue::Number(text.into_owned().into()),
+            Self::Text(text) => SentValue::Text(text.into_owned().into()),
+            Self::Nested(text) => SentValue::Nested(text.into_owned().into()),
         }
     }
 
@@ -51,15 +61,17 @@ impl<'a> SentValue<'a> {
     }
 }
 
-/// The text of a JSON string; borrowed where nothing in it is escaped.
-fn unescape(json: &str) -> Cow<'_, str> {
+/// The text of a JSON string; borrowed where nothing in it is escaped. An escape may be well formed
+/// and still mean nothing, as half of a surrogate pair does.
+fn unescape(json: &str) -> Result<Cow<'_, str>, serde_json::Error> {
     match json.get(1..json.len() - 1) {
-        Some(text) if !text.contains('\\') => text.into(),
-        _ => serde_json::from_str::<String>(json).unwrap_or_default().into(),
+        Some(text) if !text.contains('\\') => Ok(text.into()),
+        _ => serde_json::from_str::<String>(json).map(Cow::Owned),
     }
 }
 
-fn whole_floats_to_ints(value: Json) -> Json {
+/// The same JSON with every whole number spelled as an integer.
+pub(crate) fn whole_floats_to_ints(value: Json) -> Json {
     match value {
         Json::Number(number) => {
             let whole = number.as_f64().filter(|_| number.is_f64()).and_then(crate::value::exact_int);
@@ -86,6 +98,13 @@ impl<'a> SentRecord<'a> {
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         fields.dedup_by(|(later, _), (kept, _)| later == kept);
         Self { fields }
+    }
+
+    /// The same record with its texts copied.
+    pub fn into_owned(self) -> SentRecord<'static> {
+        let owned =
+            |(key, value): (Cow<'a, str>, SentValue<'a>)| (key.into_owned().into(), value.into_owned());
+        SentRecord { fields: self.fields.into_iter().map(owned).collect() }
     }
 
     /// The fields, sorted by key.
@@ -215,10 +234,11 @@ impl<'de> Visitor<'de> for ParsedVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::with_capacity(8);
+        let mut fields = Vec::new();
         while let Some(Key(key)) = map.next_key()? {
             let json: &'de RawValue = map.next_value()?;
-            fields.push((key, SentValue::from_json(json.get())));
+            let value = SentValue::from_json(json.get()).map_err(serde::de::Error::custom)?;
+            fields.push((key, value));
         }
         Ok(Parsed::Item(Item::Record(SentRecord::new(fields))))
     }
@@ -346,6 +366,14 @@ mod tests {
         assert!(SentBody::parse(br#"{"aa": NaN}"#).is_err());
         assert!(SentBody::parse("[".repeat(100_000).as_bytes()).is_err());
         assert!(SentBody::parse(b"{\"aa\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_refused_wherever_it_stands() {
+        for json in [r#"{"aa": "\ud800abc"}"#, r#"{"_id": "\udc00"}"#, r#"{"a\ud800": 1}"#] {
+            assert!(matches!(SentBody::parse(json.as_bytes()), Err(InvalidBody::NotJson(_))), "{json}");
+        }
+        assert_eq!(records(r#"{"aa": "\ud83d\ude00"}"#)[0].get("aa"), Some(&SentValue::Text("😀".into())));
     }
 
     #[test]
