@@ -122,7 +122,8 @@ impl QueryArgs {
             let sort = sort.map(|(key, direction)| rules::record_sort(&key, direction)).transpose()?;
             return Ok(Query::Records(RecordQuery { selection, sort, limit }));
         }
-        let (range, window) = rules::window(span, period, inclusive, context.max_rows)?;
+        let max_rows = rules::max_rows(context.max_rows, keys.len() + collect.len());
+        let (range, window) = rules::window(span, period, inclusive, max_rows)?;
         let groups = GroupQuery {
             selection: Selection { filters, range },
             keys,
@@ -131,7 +132,7 @@ impl QueryArgs {
             sort: sort.map(|(column, direction)| GroupSort { column, direction }),
             limit,
             flatten,
-            max_rows: context.max_rows,
+            max_rows,
         };
         rules::columns(&groups)?;
         Ok(Query::Groups(groups))

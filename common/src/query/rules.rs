@@ -358,6 +358,14 @@ pub(super) fn guarded(
     }
 }
 
+/// How many rows an answer may list whose rows have so many fields besides the usual ones. The limit
+/// is one of memory, so wider rows are fewer.
+pub(super) fn max_rows(max_rows: usize, fields: usize) -> usize {
+    /// That many fields are had at the full number of rows.
+    const FIELDS: usize = 4;
+    max_rows / fields.div_ceil(FIELDS).max(1)
+}
+
 /// The range and the window of a query for groups.
 pub(super) fn window(
     span: Option<Span>,
