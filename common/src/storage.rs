@@ -25,7 +25,8 @@ use crate::query::{CollectMethod, GroupQuery, RecordQuery};
 use crate::record::checks::InvalidRecord;
 use crate::record::{Record, RecordId};
 use crate::timestamp::Timestamp;
-use crate::user::User;
+use crate::token::TokenHash;
+use crate::user::{GrantChange, User};
 use crate::value::Value;
 
 pub use document::{Document, Documents};
@@ -129,6 +130,9 @@ pub trait StorageEngine: Send + Sync {
     /// data group and type.
     async fn save_buckets(&self, buckets: Vec<BucketSave>) -> Result<(), StorageError>;
 
+    /// Sets the token of a bucket and nothing else of it. Says whether it exists.
+    async fn set_token(&self, bucket: &BucketName, token: TokenHash) -> Result<bool, StorageError>;
+
     /// Deletes a bucket with its records and the grants of it. Says whether it existed.
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<bool, StorageError>;
 
@@ -142,10 +146,19 @@ pub trait StorageEngine: Send + Sync {
     /// [`NotFound`](StorageErrorKind::NotFound) if a bucket that one is granted does not exist.
     async fn save_users(&self, users: Vec<User>) -> Result<(), StorageError>;
 
+    /// Changes what a user is granted, and answers the user as changed. No other change of the user
+    /// comes between reading and writing. Who is granted a bucket is made if new.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](StorageErrorKind::NotFound) if a bucket that is granted does not exist, or nobody
+    /// has the email of whom one is taken.
+    async fn change_grants(&self, email: &str, change: GrantChange) -> Result<User, StorageError>;
+
     /// Stores records, in order. One whose id exists replaces that record whole, also if it came
     /// earlier in the same call; one without an id gets a text one that no other has and that sorts
     /// by time. `now` becomes their `_updated_at`. Afterwards a realtime bucket with a cap drops
-    /// those written first until the rest fit it.
+    /// those written first until the rest fit it; the one written last always stays.
     async fn store(
         &self,
         bucket: &BucketName,

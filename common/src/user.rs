@@ -6,12 +6,22 @@ use crate::bucket::BucketName;
 
 /// A person with an account at the sign-in provider, named by email.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct User {
     /// The address that the provider gives, in lower case.
     pub email: String,
     /// The buckets that they may see and upload to.
     #[serde(default)]
     pub buckets: Vec<BucketName>,
+}
+
+/// A change of what a user is granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrantChange {
+    /// Grants some buckets.
+    Grant(Vec<BucketName>),
+    /// Takes some away.
+    Revoke(Vec<BucketName>),
 }
 
 /// A fault of a user file.
@@ -45,18 +55,18 @@ impl User {
         Ok(Self { email: email.to_lowercase(), buckets: Vec::new() })
     }
 
-    /// Grants some buckets; those granted already stay.
-    pub fn grant(&mut self, buckets: &[BucketName]) {
-        for bucket in buckets {
-            if !self.buckets.contains(bucket) {
-                self.buckets.push(bucket.clone());
+    /// Grants some buckets, of which those granted already stay, or takes some away.
+    pub fn change(&mut self, change: &GrantChange) {
+        match change {
+            GrantChange::Grant(buckets) => {
+                for bucket in buckets {
+                    if !self.buckets.contains(bucket) {
+                        self.buckets.push(bucket.clone());
+                    }
+                }
             }
+            GrantChange::Revoke(buckets) => self.buckets.retain(|bucket| !buckets.contains(bucket)),
         }
-    }
-
-    /// Takes some buckets away.
-    pub fn revoke(&mut self, buckets: &[BucketName]) {
-        self.buckets.retain(|bucket| !buckets.contains(bucket));
     }
 }
 
@@ -72,7 +82,7 @@ pub fn parse_users(json: &str) -> Result<Vec<User>, InvalidUser> {
         .into_iter()
         .map(|user| {
             let mut checked = User::new(&user.email)?;
-            checked.grant(&user.buckets);
+            checked.change(&GrantChange::Grant(user.buckets));
             Ok(checked)
         })
         .collect()
@@ -92,13 +102,19 @@ mod tests {
         assert_eq!(users[0].buckets.len(), 2);
         assert!(users[1].buckets.is_empty());
         let mut user = users[0].clone();
-        user.revoke(&users[0].buckets[..1]);
+        user.change(&GrantChange::Revoke(users[0].buckets[..1].to_vec()));
         assert_eq!(user.buckets, users[0].buckets[1..]);
     }
 
     #[test]
     fn faults_of_users() {
-        for json in ["{}", "[{}]", r#"[{"email": "ann"}]"#, r#"[{"email": "a@b", "buckets": ["1foo"]}]"#] {
+        for json in [
+            "{}",
+            "[{}]",
+            r#"[{"email": "ann"}]"#,
+            r#"[{"email": "a@b", "bucket": []}]"#,
+            r#"[{"email": "a@b", "buckets": ["1foo"]}]"#,
+        ] {
             assert!(parse_users(json).is_err(), "{json}");
         }
         for email in ["", "ann", "@b", "a@", "a@b@c", "a b@c"] {

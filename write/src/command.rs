@@ -3,7 +3,7 @@
 mod buckets;
 mod users;
 
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write};
 use std::num::NonZeroU16;
 
 use anyhow::Context;
@@ -60,4 +60,12 @@ fn read_file(file: &str) -> anyhow::Result<String> {
         return Ok(text);
     }
     std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))
+}
+
+/// Prints to standard output. Who reads only the beginning of a list has had enough of it.
+fn print_line(line: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print"),
+        _ => Ok(()),
+    }
 }

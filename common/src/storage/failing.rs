@@ -9,7 +9,8 @@ use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
 use crate::query::{GroupQuery, RecordQuery};
 use crate::record::{Record, RecordId};
 use crate::timestamp::Timestamp;
-use crate::user::User;
+use crate::token::TokenHash;
+use crate::user::{GrantChange, User};
 
 /// Fails every call with an error of one kind, except that it may know a bucket.
 pub struct FailingEngine {
@@ -46,6 +47,10 @@ impl StorageEngine for FailingEngine {
         self.fail()
     }
 
+    async fn set_token(&self, _: &BucketName, _: TokenHash) -> Result<bool, StorageError> {
+        self.fail()
+    }
+
     async fn delete_bucket(&self, _: &BucketName) -> Result<bool, StorageError> {
         self.fail()
     }
@@ -55,6 +60,10 @@ impl StorageEngine for FailingEngine {
     }
 
     async fn save_users(&self, _: Vec<User>) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn change_grants(&self, _: &str, _: GrantChange) -> Result<User, StorageError> {
         self.fail()
     }
 

@@ -19,10 +19,14 @@ mod registry;
 mod scan;
 mod statement;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use self::connections::Connections;
 use super::{
@@ -32,13 +36,23 @@ use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
 use crate::query::{GroupQuery, RecordQuery};
 use crate::record::{Record, RecordId};
 use crate::timestamp::Timestamp;
-use crate::user::User;
+use crate::token::TokenHash;
+use crate::user::{GrantChange, User};
 
 /// The embedded engine. Cloning it is cheap; clones share their connections.
 #[derive(Clone)]
 pub struct SqliteEngine {
     connections: Arc<Connections>,
+    /// Lets writers in one at a time and in their order. SQLite's own lock is for other processes.
+    writing: Arc<Semaphore>,
+    /// Lets in as many readers as there is use for; more would only take memory from each other.
+    reading: Arc<Semaphore>,
 }
+
+/// How long a call waits for its turn before it is answered that the store is unavailable.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Readers at once, for each processor: they wait for the disk at times.
+const READERS_PER_PROCESSOR: usize = 4;
 
 impl SqliteEngine {
     /// Opens a database file, making it and the folder that it is in where they do not exist.
@@ -47,7 +61,12 @@ impl SqliteEngine {
     ///
     /// If the file cannot be opened or made, is of another program, or was made by a newer version.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        Ok(Self { connections: Arc::new(Connections::open(path)?) })
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(Self {
+            connections: Arc::new(Connections::open(path)?),
+            writing: Arc::new(Semaphore::new(1)),
+            reading: Arc::new(Semaphore::new(processors * READERS_PER_PROCESSOR)),
+        })
     }
 
     async fn read<T: Send + 'static>(
@@ -55,7 +74,7 @@ impl SqliteEngine {
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let connections = Arc::clone(&self.connections);
-        blocking(move || connections.read(work)).await
+        in_turn(&self.reading, move || connections.read(work)).await
     }
 
     async fn write<T: Send + 'static>(
@@ -63,13 +82,25 @@ impl SqliteEngine {
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let connections = Arc::clone(&self.connections);
-        blocking(move || connections.write(work)).await
+        in_turn(&self.writing, move || connections.write(work)).await
     }
 }
 
-async fn blocking<T: Send + 'static>(
+/// Runs blocking work when its turn comes.
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
     work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, StorageError> {
+    let waited = timeout(PATIENCE, Arc::clone(turns).acquire_owned()).await;
+    let Ok(Ok(turn)) = waited else {
+        let message = format!("others were not done within {} s", PATIENCE.as_secs());
+        return Err(StorageError::new(StorageErrorKind::Unavailable, message));
+    };
+    let work = move || {
+        // The turn lasts as long as the work, also if nobody waits for it any more.
+        let _turn = turn;
+        work()
+    };
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|panic| Err(StorageError::new(StorageErrorKind::Internal, panic)))
 }
@@ -93,6 +124,11 @@ impl StorageEngine for SqliteEngine {
         self.write(move |transaction| registry::save_buckets(transaction, &buckets)).await
     }
 
+    async fn set_token(&self, bucket: &BucketName, token: TokenHash) -> Result<bool, StorageError> {
+        let bucket = bucket.clone();
+        self.write(move |transaction| registry::set_token(transaction, &bucket, &token)).await
+    }
+
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<bool, StorageError> {
         let bucket = bucket.clone();
         self.write(move |transaction| registry::delete_bucket(transaction, &bucket)).await
@@ -104,6 +140,11 @@ impl StorageEngine for SqliteEngine {
 
     async fn save_users(&self, users: Vec<User>) -> Result<(), StorageError> {
         self.write(move |transaction| registry::save_users(transaction, &users)).await
+    }
+
+    async fn change_grants(&self, email: &str, change: GrantChange) -> Result<User, StorageError> {
+        let email = email.to_owned();
+        self.write(move |transaction| registry::change_grants(transaction, &email, &change)).await
     }
 
     async fn store(
@@ -171,6 +212,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = engine(&folder);
         conformance::suite(&engine).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_whose_turn_does_not_come_is_unavailable() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder);
+        let _turn = engine.writing.acquire().await.expect("a turn");
+        let refused = engine.save_users(Vec::new()).await.expect_err("no turn");
+        assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
+        engine.ping().await.expect("readers do not wait for writers");
     }
 
     #[tokio::test]

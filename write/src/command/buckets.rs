@@ -1,14 +1,14 @@
 //! `bucket import | create | list | show | token | delete`.
 
 use anyhow::{Context, bail};
-use backdrop_common::bucket::{
-    Bucket, BucketAddress, BucketConfig, BucketName, BucketSeed, TokenChange, parse_seeds,
-};
+use backdrop_common::bucket::{Bucket, BucketAddress, BucketName, BucketSeed, TokenChange, parse_seeds};
 use backdrop_common::storage::{BucketSave, StorageEngine};
 use backdrop_common::token::{TokenHash, make_token};
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json};
+
+use super::print_line;
 
 /// What can be done with buckets.
 #[derive(Subcommand)]
@@ -57,7 +57,7 @@ pub struct Create {
     #[arg(long)]
     realtime: bool,
     /// Bytes of records that a realtime bucket keeps.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", requires = "realtime")]
     capped_size: Option<u64>,
     /// Warn in answers that the data is not published, and let nothing cache them.
     #[arg(long)]
@@ -93,8 +93,7 @@ async fn import(engine: &dyn StorageEngine, json: &str) -> anyhow::Result<()> {
     let count = seeds.len();
     let saves = seeds.into_iter().map(|BucketSeed { config, token, .. }| BucketSave { config, token });
     engine.save_buckets(saves.collect()).await?;
-    println!("{count} bucket{} imported", if count == 1 { "" } else { "s" });
-    Ok(())
+    print_line(&format!("{count} bucket{} imported", if count == 1 { "" } else { "s" }))
 }
 
 impl Create {
@@ -126,51 +125,49 @@ impl Create {
         let token = make_token();
         let save = BucketSave { config, token: TokenChange::Set(TokenHash::new(&token)) };
         engine.save_buckets(vec![save]).await?;
-        println!("bucket \"{name}\" created");
-        show_token(&token);
-        Ok(())
+        print_line(&format!("bucket \"{name}\" created"))?;
+        show_token(&token)
     }
 }
 
 /// The token alone goes to standard output's last line, where a script can take it from.
-fn show_token(token: &SecretString) {
+fn show_token(token: &SecretString) -> anyhow::Result<()> {
     eprintln!("its token, which is not shown again:");
-    println!("{}", token.expose_secret());
+    print_line(token.expose_secret())
 }
 
 async fn list(engine: &dyn StorageEngine) -> anyhow::Result<()> {
-    for Bucket { config, token } in engine.buckets().await? {
-        let address = config
-            .data_group
-            .as_ref()
-            .zip(config.data_type.as_ref())
-            .map_or_else(|| "-".to_owned(), |(data_group, data_type)| format!("{data_group}/{data_type}"));
-        let flags = [
-            (config.raw_queries_allowed, "raw queries allowed"),
-            (config.realtime, "realtime"),
-            (!config.queryable, "not queryable"),
-            (!config.published, "not published"),
-            (token.is_none(), "no token"),
-        ];
-        let flags: Vec<_> = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect();
-        println!("{}\t{address}\t{}", config.name, flags.join(", "));
-    }
-    Ok(())
+    engine.buckets().await?.iter().try_for_each(|bucket| print_line(&line(bucket)))
+}
+
+fn line(Bucket { config, token }: &Bucket) -> String {
+    let address = config
+        .data_group
+        .as_ref()
+        .zip(config.data_type.as_ref())
+        .map_or_else(|| "-".to_owned(), |(data_group, data_type)| format!("{data_group}/{data_type}"));
+    let flags = [
+        (config.raw_queries_allowed, "raw queries allowed"),
+        (config.realtime, "realtime"),
+        (!config.queryable, "not queryable"),
+        (!config.published, "not published"),
+        (token.is_none(), "no token"),
+    ];
+    let flags: Vec<_> = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect();
+    format!("{}\t{address}\t{}", config.name, flags.join(", "))
 }
 
 async fn show(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
     let bucket = find(engine, name).await?;
-    println!("{}", serde_json::to_string_pretty(&[bucket.config])?);
-    Ok(())
+    print_line(&serde_json::to_string_pretty(&[bucket.config])?)
 }
 
 async fn token(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
-    let config: BucketConfig = find(engine, name).await?.config;
     let token = make_token();
-    let save = BucketSave { config, token: TokenChange::Set(TokenHash::new(&token)) };
-    engine.save_buckets(vec![save]).await?;
-    show_token(&token);
-    Ok(())
+    if !engine.set_token(&BucketName::parse(name)?, TokenHash::new(&token)).await? {
+        bail!("there is no bucket \"{name}\"");
+    }
+    show_token(&token)
 }
 
 async fn delete(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
@@ -178,8 +175,7 @@ async fn delete(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
     if !engine.delete_bucket(&name).await? {
         bail!("there is no bucket \"{name}\"");
     }
-    println!("bucket \"{name}\" deleted");
-    Ok(())
+    print_line(&format!("bucket \"{name}\" deleted"))
 }
 
 async fn find(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<Bucket> {

@@ -1,10 +1,11 @@
 //! `user import | grant | revoke | list`.
 
-use anyhow::Context;
 use backdrop_common::bucket::BucketName;
 use backdrop_common::storage::StorageEngine;
-use backdrop_common::user::{User, parse_users};
+use backdrop_common::user::{GrantChange, User, parse_users};
 use clap::Subcommand;
+
+use super::print_line;
 
 /// What can be done with users.
 #[derive(Subcommand)]
@@ -39,22 +40,12 @@ impl UserCommand {
         match self {
             Self::Import { file } => import(engine, &super::read_file(&file)?).await,
             Self::Grant { email, buckets } => {
-                let mut user = find(engine, &email).await?.map_or_else(|| User::new(&email), Ok)?;
-                user.grant(&names(&buckets)?);
-                save(engine, user).await
+                change(engine, &email, GrantChange::Grant(names(&buckets)?)).await
             }
             Self::Revoke { email, buckets } => {
-                let mut user =
-                    find(engine, &email).await?.with_context(|| format!("there is no user \"{email}\""))?;
-                user.revoke(&names(&buckets)?);
-                save(engine, user).await
+                change(engine, &email, GrantChange::Revoke(names(&buckets)?)).await
             }
-            Self::List => {
-                for user in engine.users().await? {
-                    println!("{}", line(&user));
-                }
-                Ok(())
-            }
+            Self::List => engine.users().await?.iter().try_for_each(|user| print_line(&line(user))),
         }
     }
 }
@@ -63,24 +54,17 @@ async fn import(engine: &dyn StorageEngine, json: &str) -> anyhow::Result<()> {
     let users = parse_users(json)?;
     let count = users.len();
     engine.save_users(users).await?;
-    println!("{count} user{} imported", if count == 1 { "" } else { "s" });
-    Ok(())
-}
-
-async fn find(engine: &dyn StorageEngine, email: &str) -> anyhow::Result<Option<User>> {
-    let email = User::new(email)?.email;
-    Ok(engine.users().await?.into_iter().find(|user| user.email == email))
+    print_line(&format!("{count} user{} imported", if count == 1 { "" } else { "s" }))
 }
 
 fn names(buckets: &[String]) -> anyhow::Result<Vec<BucketName>> {
     Ok(buckets.iter().map(|name| BucketName::parse(name)).collect::<Result<_, _>>()?)
 }
 
-async fn save(engine: &dyn StorageEngine, user: User) -> anyhow::Result<()> {
-    let line = line(&user);
-    engine.save_users(vec![user]).await?;
-    println!("{line}");
-    Ok(())
+async fn change(engine: &dyn StorageEngine, email: &str, change: GrantChange) -> anyhow::Result<()> {
+    let email = User::new(email)?.email;
+    let user = engine.change_grants(&email, change).await?;
+    print_line(&line(&user))
 }
 
 fn line(user: &User) -> String {

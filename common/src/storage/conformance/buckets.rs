@@ -4,7 +4,7 @@ use super::{TestBucket, addressed, bucket_at, bucket_named, config, name, save};
 use crate::bucket::{Bucket, BucketConfig, BucketName, TokenChange, UploadFormat};
 use crate::storage::{BucketSave, StorageEngine, StorageErrorKind, Stored};
 use crate::token::TokenHash;
-use crate::user::User;
+use crate::user::{GrantChange, User};
 
 pub(super) async fn suite(engine: &dyn StorageEngine) {
     a_bucket_is_found_at_both_addresses(engine).await;
@@ -17,6 +17,9 @@ pub(super) async fn suite(engine: &dyn StorageEngine) {
     users_come_by_email(engine).await;
     a_user_is_replaced(engine).await;
     a_grant_of_an_unknown_bucket_saves_nothing(engine).await;
+    grants_are_added_and_taken_away(engine).await;
+    no_grant_of_many_at_once_is_lost(engine).await;
+    a_token_is_set_and_nothing_else(engine).await;
 }
 
 async fn a_bucket_is_found_at_both_addresses(engine: &dyn StorageEngine) {
@@ -217,4 +220,42 @@ async fn a_grant_of_an_unknown_bucket_saves_nothing(engine: &dyn StorageEngine) 
     let refused = engine.save_users(users.into()).await.expect_err("an unknown bucket");
     assert_eq!(refused.kind(), StorageErrorKind::NotFound);
     assert_eq!(users_at(engine, "unknown").await, [before]);
+}
+
+async fn grants_are_added_and_taken_away(engine: &dyn StorageEngine) {
+    two_buckets(engine, "change.one", "change.two").await;
+    let change = |change| engine.change_grants("user@change", change);
+    let revoked = change(GrantChange::Revoke(vec![name("change.one")])).await.expect_err("nobody");
+    assert_eq!(revoked.kind(), StorageErrorKind::NotFound);
+    let both = vec![name("change.two"), name("change.one")];
+    let user = change(GrantChange::Grant(both)).await.expect("granted");
+    assert_eq!(user, granted("user@change", &["change.two", "change.one"]));
+    let user = change(GrantChange::Revoke(vec![name("change.two")])).await.expect("revoked");
+    assert_eq!(user, granted("user@change", &["change.one"]));
+    let unknown = change(GrantChange::Grant(vec![name("change.none")])).await.expect_err("unknown");
+    assert_eq!(unknown.kind(), StorageErrorKind::NotFound);
+    assert_eq!(users_at(engine, "change").await, [user]);
+}
+
+async fn no_grant_of_many_at_once_is_lost(engine: &dyn StorageEngine) {
+    let names: Vec<String> = (0..12).map(|number| format!("many.{number}")).collect();
+    for name in &names {
+        save(engine, config(name)).await;
+    }
+    let grant = |bucket: &String| engine.change_grants("user@many", GrantChange::Grant(vec![name(bucket)]));
+    for done in rocket::futures::future::join_all(names.iter().map(grant)).await {
+        done.expect("granted");
+    }
+    assert_eq!(users_at(engine, "many").await[0].buckets.len(), names.len());
+}
+
+async fn a_token_is_set_and_nothing_else(engine: &dyn StorageEngine) {
+    let token = || TokenHash::new(&"tok-set".to_owned().into());
+    assert!(!engine.set_token(&name("token.none"), token()).await.expect("no bucket"));
+    let config = addressed("token.set", "token", "set");
+    save(engine, config.clone()).await;
+    assert!(engine.set_token(&config.name, token()).await.expect("a token"));
+    let bucket = bucket_named(engine, "token.set").await.expect("a bucket");
+    assert!(bucket.token.is_some_and(|hash| hash.matches("tok-set")));
+    assert_eq!(bucket.config, config);
 }

@@ -29,7 +29,7 @@ fn sqlite_answers_like_the_model() {
 }
 
 fn answers_like_the_model(engine: &dyn StorageEngine) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let bucket = runtime.block_on(TestBucket::new(engine, "model"));
     let config = Config { cases: HISTORIES, failure_persistence: None, ..Config::default() };
     let done =

@@ -28,6 +28,7 @@ pub(super) async fn suite(engine: &dyn StorageEngine) {
     an_emptied_bucket_was_written_to(engine).await;
     only_a_realtime_bucket_is_capped(engine).await;
     a_cap_drops_what_was_written_first(engine).await;
+    a_record_larger_than_the_cap_stays_alone(engine).await;
     a_new_cap_waits_for_the_next_write(engine).await;
     newest_timestamps_are_of_dated_records(engine).await;
     an_unknown_bucket_is_not_found(engine).await;
@@ -300,6 +301,15 @@ async fn a_cap_drops_what_was_written_first(engine: &dyn StorageEngine) {
     engine.empty(&bucket.name).await.expect("an empty bucket");
     bucket.store(&large(&["mm", "nn", "oo"])).await;
     assert_eq!(bucket.ids("").await, "mm nn oo", "emptying makes room for all");
+}
+
+async fn a_record_larger_than_the_cap_stays_alone(engine: &dyn StorageEngine) {
+    let config = BucketConfig { capped_size: Some(5_000), ..capped("cap.small", true) };
+    let bucket = TestBucket::configured(engine, config).await;
+    bucket.store(&large(&["aa", "bb"])).await;
+    assert_eq!(bucket.ids("").await, "bb", "a client was told that it is stored");
+    bucket.store(r#"{"_id": "cc"}"#).await;
+    assert_eq!(bucket.ids("").await, "cc");
 }
 
 async fn a_new_cap_waits_for_the_next_write(engine: &dyn StorageEngine) {

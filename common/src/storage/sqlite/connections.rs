@@ -10,7 +10,7 @@ use super::layout;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// How long a connection waits for another process to finish writing.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many connections are kept for the next readers; each may hold 16 MB of the file.
 const IDLE_READERS: usize = 16;
@@ -18,8 +18,7 @@ const IDLE_READERS: usize = 16;
 /// Opens, lends and takes back connections.
 pub(super) struct Connections {
     path: PathBuf,
-    /// Writers of this process take turns here, in order; SQLite's own lock keeps out other
-    /// processes. None after an error that only a new connection gets over.
+    /// None after an error that only a new connection gets over.
     writer: Mutex<Option<Connection>>,
     idle_readers: Mutex<Vec<Connection>>,
 }

@@ -6,7 +6,7 @@ use super::layout;
 use crate::bucket::{Bucket, BucketAddress, BucketName, TokenChange};
 use crate::storage::{BucketSave, StorageError, StorageErrorKind};
 use crate::token::TokenHash;
-use crate::user::User;
+use crate::user::{GrantChange, User};
 
 /// What the tables of a bucket are called after, and what the store keeps of it.
 pub(super) struct BucketState {
@@ -133,6 +133,16 @@ fn save_bucket(transaction: &Transaction<'_>, save: &BucketSave) -> Result<(), S
     Ok(())
 }
 
+pub(super) fn set_token(
+    transaction: &Transaction<'_>,
+    bucket: &BucketName,
+    token: &TokenHash,
+) -> Result<bool, StorageError> {
+    let changed = transaction
+        .execute("UPDATE bucket SET token = ?2 WHERE name = ?1", params![bucket.as_str(), token.to_text()])?;
+    Ok(changed > 0)
+}
+
 pub(super) fn delete_bucket(
     transaction: &Transaction<'_>,
     bucket: &BucketName,
@@ -182,4 +192,23 @@ pub(super) fn save_users(transaction: &Transaction<'_>, users: &[User]) -> Resul
         }
     }
     Ok(())
+}
+
+pub(super) fn change_grants(
+    transaction: &Transaction<'_>,
+    email: &str,
+    change: &GrantChange,
+) -> Result<User, StorageError> {
+    let known = users(transaction)?.into_iter().find(|user| user.email == email);
+    let mut user = match (known, change) {
+        (Some(user), _) => user,
+        (None, GrantChange::Grant(_)) => User { email: email.to_owned(), buckets: Vec::new() },
+        (None, GrantChange::Revoke(_)) => {
+            let message = format!("there is no user \"{email}\"");
+            return Err(StorageError::new(StorageErrorKind::NotFound, message));
+        }
+    };
+    user.change(change);
+    save_users(transaction, std::slice::from_ref(&user))?;
+    Ok(user)
 }
