@@ -3,15 +3,17 @@
 
 mod conditional;
 mod error;
+mod launch;
 mod methods;
 mod request_id;
 mod server;
 
 pub use conditional::{etag, is_fresh};
 pub use error::{ApiError, catchers};
+pub use launch::launch;
 pub use methods::with_other_methods;
 pub use request_id::{RequestId, RequestLog};
-pub use server::{StrictPaths, config, health};
+pub use server::{StrictRequests, config, health};
 
 use rocket::request::FromParam;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -34,9 +34,9 @@ pub struct Settings {
     /// The token that deletes a bucket's data; without one nobody can.
     pub management_token: Option<SecretString>,
     /// How large a body may be, decompressed, in bytes.
-    pub max_body_bytes: usize,
+    pub max_body_bytes: NonZeroU32,
     /// How many groups or periods an answer may list.
-    pub max_rows: usize,
+    pub max_rows: NonZeroU32,
     /// What is logged: a filter of the `tracing` crate.
     pub log: String,
     /// How it is written.
@@ -90,8 +90,8 @@ impl Default for Settings {
             read_port: port(3038),
             write_port: port(3039),
             management_token: None,
-            max_body_bytes: 10_485_760,
-            max_rows: 1_000_000,
+            max_body_bytes: number(10_485_760),
+            max_rows: number(1_000_000),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             unknown: Vec::new(),
@@ -101,6 +101,10 @@ impl Default for Settings {
 
 fn port(number: u16) -> NonZeroU16 {
     NonZeroU16::new(number).unwrap_or(NonZeroU16::MIN)
+}
+
+fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
 
 impl Settings {
@@ -113,17 +117,17 @@ impl Settings {
         let mut values = Values::read()?;
         let defaults = Self::default();
         let settings = Self {
-            database_url: values.take(
-                "database_url",
-                "sqlite://FILE (as in sqlite://data/backdrop.db)",
-                defaults.database_url,
-            )?,
+            database_url: values.take_database_url(defaults.database_url)?,
             address: values.take("address", "an IP address", defaults.address)?,
             read_port: values.take("read_port", "a port, 1 to 65535", defaults.read_port)?,
             write_port: values.take("write_port", "a port, 1 to 65535", defaults.write_port)?,
             management_token: values.take_secret("management_token")?,
-            max_body_bytes: values.take("max_body_bytes", "a number of bytes", defaults.max_body_bytes)?,
-            max_rows: values.take("max_rows", "a number of rows", defaults.max_rows)?,
+            max_body_bytes: values.take(
+                "max_body_bytes",
+                "a number of bytes, 1 to 4294967295",
+                defaults.max_body_bytes,
+            )?,
+            max_rows: values.take("max_rows", "a number of rows, 1 to 4294967295", defaults.max_rows)?,
             log: values.take_log_filter(defaults.log)?,
             log_format: values.take("log_format", "text or json", defaults.log_format)?,
             unknown: Vec::new(),
@@ -203,6 +207,13 @@ impl Values {
         text.parse().map_err(|_| InvalidSetting::Value { name, allowed, given: Some(text) })
     }
 
+    /// What was given is not shown: such a URL may hold a password.
+    fn take_database_url(&mut self, default: DatabaseUrl) -> Result<DatabaseUrl, InvalidSetting> {
+        let (name, allowed) = ("database_url", "sqlite://FILE (as in sqlite://data/backdrop.db)");
+        let Some(text) = self.text(name, allowed)? else { return Ok(default) };
+        text.parse().map_err(|_| InvalidSetting::Value { name, allowed, given: None })
+    }
+
     fn take_secret(&mut self, name: &'static str) -> Result<Option<SecretString>, InvalidSetting> {
         let allowed = "text without white space";
         let Some(text) = self.text(name, allowed)? else { return Ok(None) };
@@ -253,7 +264,7 @@ mod tests {
             assert_eq!(settings.database_url.to_string(), "sqlite://data/backdrop.db");
             assert_eq!((settings.read_port, settings.write_port), (port(3038), port(3039)));
             assert_eq!(settings.address.to_string(), "127.0.0.1");
-            assert_eq!(settings.max_body_bytes, 10_485_760);
+            assert_eq!(settings.max_body_bytes, number(10_485_760));
             assert!(settings.management_token.is_none());
             Ok(())
         });
@@ -320,9 +331,9 @@ mod tests {
         );
         check_refused(
             "",
-            &[("BACKDROP_DATABASE_URL", "postgres://x")],
+            &[("BACKDROP_DATABASE_URL", "postgres://name:secret@host/backdrop")],
             "setting database_url (BACKDROP_DATABASE_URL) must be sqlite://FILE (as in \
-             sqlite://data/backdrop.db), not \"postgres://x\"",
+             sqlite://data/backdrop.db)",
         );
         check_refused(
             "",
@@ -343,7 +354,7 @@ mod tests {
         check_refused(
             "max_body_bytes = -1",
             &[],
-            "setting max_body_bytes (BACKDROP_MAX_BODY_BYTES) must be a number of bytes, not \"-1\"",
+            "setting max_body_bytes (BACKDROP_MAX_BODY_BYTES) must be a number of bytes, 1 to 4294967295, not \"-1\"",
         );
         check_refused("address = true", &[], "setting address (BACKDROP_ADDRESS) must be an IP address");
         check_refused(

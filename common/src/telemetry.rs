@@ -28,8 +28,8 @@ pub fn start(settings: &Settings) {
 
 /// The operator's filter and what it cannot change: Rocket's lines about single requests are left
 /// out, because they show the query string, in which a client may have sent a token. Our own line
-/// for each request says as much.
+/// for each request says as much. Nor does a client that breaks off its body write errors there.
 fn filter(log: &str) -> String {
     let rocket = if log.contains("rocket") { "" } else { "rocket=warn," };
-    format!("{rocket}{log},rocket::server=off")
+    format!("{rocket}{log},rocket::server=off,rocket::data=off")
 }

@@ -98,6 +98,7 @@ Feature: What browsers and other clients of the read app rely on
       | POST   | /_status            |
       | DELETE | /_status/data-sets  |
       | PUT    | /_status/buckets    |
+      | TRACE  | /foo                |
 
   Scenario Outline: An answer has the id that the client gave the request in <header>
     When I read "/foo" with the header "<header>: dashboard-17"

@@ -126,3 +126,11 @@ Feature: Counting records by period
     When I read "/licensing?period=hour&start_at=1800-01-01T00:00:00Z&end_at=2014-01-01T00:00:00Z"
     Then the status is 400
     And I am told about "at most 1000000"
+
+  Scenario: Rows with many fields are fewer
+    Given the setting BACKDROP_MAX_ROWS is "8"
+    When I read "/licensing?period=day&start_at=2013-01-01T00:00:00Z&end_at=2013-01-09T00:00:00Z&collect=f1:sum&collect=f2:sum&collect=f3:sum&collect=f4:sum"
+    Then there are 8 rows
+    When I read "/licensing?period=day&start_at=2013-01-01T00:00:00Z&end_at=2013-01-09T00:00:00Z&collect=f1:sum&collect=f2:sum&collect=f3:sum&collect=f4:sum&collect=f5:sum"
+    Then the status is 400
+    And I am told about "8 periods; at most 4"

@@ -148,3 +148,24 @@ Feature: The body of a request
     When I post a record of 10485761 bytes to "/foo"
     Then the status is 413
     And I am told about "10485760 bytes"
+
+  Scenario: Half of a surrogate pair is no text
+    When I post to "/foo"
+      """
+      {"_id": "a", "text": "\ud800 and more"}
+      """
+    Then the status is 400
+    And I am told about "Error parsing JSON"
+    And nothing is stored in "foo"
+
+  Scenario: A form does not change the method of a request
+    Given a bucket "bar" with the records
+      """
+      [{"_id": "a", "size": 1}]
+      """
+    When I post to "/data/bar/records/a" with the header "Content-Type: application/x-www-form-urlencoded"
+      """
+      _method=DELETE
+      """
+    Then the status is 405
+    And 1 record is stored in "bar"

@@ -149,3 +149,19 @@ Feature: Buckets with a schema
     And "foo" now holds
       | _id | kind | size |
       | a   | x    | 2    |
+
+  Scenario: A whole number is an integer also in a record that is changed
+    Given a bucket "foo" with the schema
+      """
+      {"properties": {"size": {"type": "integer"}}}
+      """
+    When I post to "/foo"
+      """
+      {"_id": "a", "size": 5.0}
+      """
+    Then it is accepted
+    When I change "/data/foo/records/a"
+      """
+      {"note": "changed"}
+      """
+    Then it is accepted

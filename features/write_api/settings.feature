@@ -15,6 +15,8 @@ Feature: Settings
       | BACKDROP_READ_PORT        | x            | write | a port, 1 to 65535      |
       | BACKDROP_MANAGEMENT_TOKEN | two words    | write | text without white space |
       | BACKDROP_MAX_BODY_BYTES   | -1           | write | a number of bytes       |
+      | BACKDROP_MAX_BODY_BYTES   | 0            | write | 1 to 4294967295         |
+      | BACKDROP_MAX_ROWS         | 0            | read  | 1 to 4294967295         |
       | BACKDROP_LOG              | a=b=c        | read  | a tracing filter        |
       | BACKDROP_LOG_FORMAT       | xml          | read  | text or json            |
 
@@ -28,6 +30,12 @@ Feature: Settings
     When an operator starts the write app
     Then the command fails with "BACKDROP_MANAGEMENT_TOKEN"
     And the command does not mention "very secret"
+
+  Scenario: A password in a database URL is not shown
+    Given the setting BACKDROP_DATABASE_URL is "postgres://name:very-secret@host/backdrop"
+    When an operator starts the read app
+    Then the command fails with "BACKDROP_DATABASE_URL"
+    And the command does not mention "very-secret"
 
   Scenario: A command is stopped by a wrong setting too
     Given the setting BACKDROP_LOG_FORMAT is "xml"

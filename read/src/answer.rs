@@ -38,7 +38,7 @@ impl Answer {
         bucket: &BucketConfig,
         found: Found,
         as_csv: bool,
-        if_none_match: Option<&str>,
+        if_none_match: &str,
     ) -> Result<Self, ApiError> {
         let published = bucket.published;
         // An unpublished bucket always answers JSON, which has room for the warning.
@@ -49,7 +49,7 @@ impl Answer {
             Ok::<_, StorageError>((body, etag))
         });
         let (body, etag) = written.await.map_err(|_| ApiError::Internal)??;
-        let fresh = if_none_match.is_some_and(|tags| is_fresh(tags, &etag));
+        let fresh = is_fresh(if_none_match, &etag);
         Ok(Self { body: (!fresh).then_some(body), etag, cache_control: cache_control(bucket), is_csv })
     }
 }

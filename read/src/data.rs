@@ -16,7 +16,7 @@ use crate::answer::{Answer, Found};
 /// The query string and the tag that the client already has.
 pub(crate) struct ReadRequest<'r> {
     query: &'r str,
-    if_none_match: Option<&'r str>,
+    if_none_match: String,
 }
 
 #[async_trait]
@@ -27,7 +27,8 @@ impl<'r> FromRequest<'r> for ReadRequest<'r> {
         Outcome::Success(Self {
             // Read whole and as sent: Rocket's own query guards leave out what they do not know.
             query: request.uri().query().map_or("", |query| query.as_str()),
-            if_none_match: request.headers().get_one("If-None-Match"),
+            // A header that is there more than once is one list.
+            if_none_match: request.headers().get("If-None-Match").collect::<Vec<_>>().join(","),
         })
     }
 }
@@ -64,7 +65,7 @@ async fn fetch(app: &ReadApp, address: BucketAddress, request: &ReadRequest<'_>)
         Query::Records(query) => Found::Records(app.engine.find(bucket.name(), &query).await?),
         Query::Groups(query) => Found::Groups(groups(app, bucket.name(), query).await?),
     };
-    Answer::new(&bucket.config, found, as_csv, request.if_none_match).await
+    Answer::new(&bucket.config, found, as_csv, &request.if_none_match).await
 }
 
 /// The groups that a query asks for, in a window that moved to where the data is.

@@ -8,7 +8,7 @@ mod status;
 
 use std::sync::Arc;
 
-use backdrop_common::http::{RequestLog, StrictPaths, catchers, config, with_other_methods};
+use backdrop_common::http::{RequestLog, StrictRequests, catchers, config, with_other_methods};
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::StorageEngine;
 use rocket::fairing::AdHoc;
@@ -33,11 +33,11 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         data::options_by_data_type,
     ];
     rocket::custom(config(settings, port))
-        .manage(ReadApp { engine, max_rows: settings.max_rows })
+        .manage(ReadApp { engine, max_rows: settings.max_rows.get() as usize })
         .mount("/", with_other_methods(routes))
         .register("/", catchers())
         .attach(RequestLog)
-        .attach(StrictPaths)
+        .attach(StrictRequests)
         .attach(AdHoc::on_response("CORS", |_, response| {
             // Any page may read: dashboards are served from elsewhere, and there are no cookies.
             Box::pin(async move {

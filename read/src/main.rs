@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use backdrop_common::http::launch;
 use backdrop_common::settings::Settings;
 use backdrop_common::{storage, telemetry};
 use clap::Parser;
@@ -40,9 +41,5 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let engine = storage::open(&settings.database_url)
         .with_context(|| format!("setting database_url: cannot open {}", settings.database_url))?;
     let port = arguments.port.unwrap_or(settings.read_port);
-    backdrop_read::rocket(&settings, engine, port.get())
-        .launch()
-        .await
-        .context("the read app could not start")?;
-    Ok(())
+    launch(backdrop_read::rocket(&settings, engine, port.get())).await.context("the read app could not start")
 }

@@ -1,6 +1,7 @@
 //! Bodies: read to their end within a limit, and decompressed within the same.
 
 use std::io::Read;
+use std::time::Duration;
 
 use backdrop_common::http::ApiError;
 use flate2::read::MultiGzDecoder;
@@ -8,11 +9,14 @@ use rocket::data::{Data, ToByteUnit};
 use rocket::request::Request;
 use rocket::tokio;
 use rocket::tokio::io::AsyncReadExt;
+use rocket::tokio::time::timeout;
 
 /// What the headers say of a body.
 pub(crate) struct BodyHeaders<'r> {
     is_json: bool,
     encoding: Option<&'r str>,
+    /// How many bytes the client says that it sends, if it does.
+    length: Option<u64>,
 }
 
 impl<'r> BodyHeaders<'r> {
@@ -20,6 +24,7 @@ impl<'r> BodyHeaders<'r> {
         Self {
             is_json: request.content_type().is_some_and(|content_type| content_type.is_json()),
             encoding: request.headers().get_one("Content-Encoding"),
+            length: request.headers().get_one("Content-Length").and_then(|length| length.parse().ok()),
         }
     }
 }
@@ -58,6 +63,10 @@ pub(crate) async fn read_json(
     // What does not compress grows a little, so a body that is within the limit may come in more
     // bytes than the limit.
     let max_sent = if encoding == Encoding::Gzip { max + max / 64 + 1024 } else { max };
+    if headers.length.is_some_and(|length| length > (max_sent + discarded(max)) as u64) {
+        // Too much even to be thrown away.
+        return Err(ApiError::BodyTooLarge { max });
+    }
     let sent = read(data, max_sent, max).await?;
     let body = match encoding {
         Encoding::Identity => sent,
@@ -73,27 +82,34 @@ pub(crate) async fn read_json(
 }
 
 async fn read(data: Data<'_>, max_sent: usize, max: usize) -> Result<Vec<u8>, ApiError> {
-    // One byte more tells a body of just the limit from a longer one; the rest is read to be thrown
-    // away, so that a client that is still sending gets its answer and not a broken connection.
-    let mut stream = data.open((max_sent + 1).saturating_add(max_sent.saturating_mul(DISCARDED)).bytes());
+    // The rest of a body that is too large is read to be thrown away, so that a client that is still
+    // sending gets its answer and not a broken connection.
+    let mut stream = data.open((max_sent + 1 + discarded(max)).bytes());
     let mut body = Vec::new();
-    let mut limited = (&mut stream).take((max_sent + 1) as u64);
-    limited.read_to_end(&mut body).await.map_err(|_| ApiError::InterruptedBody)?;
-    if body.len() > max_sent {
-        drop(body);
-        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
-        return Err(ApiError::BodyTooLarge { max });
+    while body.len() <= max_sent {
+        let read = timeout(PATIENCE, stream.read_buf(&mut body)).await;
+        let read = read.map_err(|_| ApiError::InterruptedBody)?.map_err(|_| ApiError::InterruptedBody)?;
+        if read == 0 {
+            return Ok(body);
+        }
     }
-    Ok(body)
+    drop(body);
+    let _ = timeout(PATIENCE, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
+    Err(ApiError::BodyTooLarge { max })
 }
 
-/// How many times the limit is read of a body that is refused.
-const DISCARDED: usize = 4;
+/// How long a client may send nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many bytes are read of a body that is refused.
+fn discarded(max: usize) -> usize {
+    max.saturating_mul(4)
+}
 
 /// Reads a body that is refused unseen, within bounds.
 pub(crate) async fn discard(data: Data<'_>, max: usize) {
-    let stream = data.open(max.saturating_mul(DISCARDED).bytes());
-    let _ = stream.stream_to(tokio::io::sink()).await;
+    let stream = data.open(discarded(max).bytes());
+    let _ = timeout(PATIENCE, stream.stream_to(tokio::io::sink())).await;
 }
 
 /// Decompresses, and stops where the limit is passed: a few bytes can stand for gigabytes.

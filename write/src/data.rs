@@ -9,7 +9,7 @@ use std::sync::Arc;
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
 use backdrop_common::http::{ApiError, RequestId, data_type_address};
 use backdrop_common::record::checks::{check_patch, check_records};
-use backdrop_common::record::sent::{SentBody, is_empty_list};
+use backdrop_common::record::sent::{InvalidBody, SentBody, is_empty_list};
 use backdrop_common::record::{Record, RecordId, time_span};
 use backdrop_common::storage::{Changed, RecordChange};
 use backdrop_common::timestamp::Timestamp;
@@ -144,18 +144,17 @@ pub(crate) async fn patch_record(
     let address = data_type_address(data_group, data_type).and_then(|address| with_id(address, id));
     let (bucket, body) = authorised_body(app, address, &request, data).await?;
     let id = record_id(id)?;
-    // Checked here to tell a bad body from an unknown record; the change parses it again, because
-    // it may run more than once and on another thread.
-    if !matches!(SentBody::parse(&body)?, SentBody::Record(_)) {
-        return Err(ApiError::PatchOfList);
-    }
+    let sent = match SentBody::parse(&body) {
+        Ok(SentBody::Record(sent)) => sent.into_owned(),
+        Ok(SentBody::Records(_)) | Err(InvalidBody::NotRecords { .. } | InvalidBody::NotARecord { .. }) => {
+            return Err(ApiError::PatchOfNoRecord);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let schema = app.schemas.of(&bucket.config)?;
     let patched = id.clone();
-    let change: RecordChange = Arc::new(move |stored: &Record| {
-        let sent = SentBody::parse(&body).map(SentBody::into_records).unwrap_or_default();
-        let sent = sent.into_iter().next().unwrap_or_default();
-        check_patch(&patched, stored, &sent, schema.as_deref())
-    });
+    let change: RecordChange =
+        Arc::new(move |stored: &Record| check_patch(&patched, stored, &sent, schema.as_deref()));
     match app.engine.change_record(bucket.name(), &id, change, Timestamp::now()).await? {
         Changed::Stored => {
             request.writer.record("change", bucket.name(), &id);

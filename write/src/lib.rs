@@ -12,7 +12,7 @@ mod status;
 
 use std::sync::Arc;
 
-use backdrop_common::http::{RequestLog, StrictPaths, catchers, config, with_other_methods};
+use backdrop_common::http::{RequestLog, StrictRequests, catchers, config, with_other_methods};
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::StorageEngine;
 use rocket::fairing::AdHoc;
@@ -45,7 +45,7 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
     let app = WriteApp {
         engine,
         management_token: settings.management_token.clone(),
-        max_body_bytes: settings.max_body_bytes,
+        max_body_bytes: settings.max_body_bytes.get() as usize,
         schemas: Schemas::default(),
     };
     rocket::custom(config(settings, port))
@@ -53,7 +53,7 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         .mount("/", with_other_methods(routes))
         .register("/", catchers())
         .attach(RequestLog)
-        .attach(StrictPaths)
+        .attach(StrictRequests)
         .attach(AdHoc::on_response("no cache", |_, response| {
             Box::pin(async move {
                 response.set_header(Header::new("Cache-Control", "no-cache"));

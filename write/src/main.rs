@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use backdrop_common::http::launch;
 use backdrop_common::settings::Settings;
 use backdrop_common::{storage, telemetry};
 use backdrop_write::command::Arguments;
@@ -30,9 +31,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         return command.run(&*engine).await;
     }
     let port = arguments.port.unwrap_or(settings.write_port);
-    backdrop_write::rocket(&settings, engine, port.get())
-        .launch()
+    launch(backdrop_write::rocket(&settings, engine, port.get()))
         .await
-        .context("the write app could not start")?;
-    Ok(())
+        .context("the write app could not start")
 }

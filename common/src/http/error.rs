@@ -30,8 +30,8 @@ pub enum ApiError {
     Records(Vec<InvalidRecord>),
     #[error("No record found with id {0}")]
     NoRecord(String),
-    #[error("Expected a record (a JSON object), but received a list")]
-    PatchOfList,
+    #[error("Expected a record (a JSON object)")]
+    PatchOfNoRecord,
     #[error("Not implemented: you can only pass an empty JSON list")]
     PutOfRecords,
     #[error("Expected header: Content-type: application/json")]
@@ -56,7 +56,7 @@ pub enum ApiError {
     NotFound,
     #[error("the method is not allowed here; allowed: {allowed}")]
     MethodNotAllowed { allowed: String },
-    #[error("bad request")]
+    #[error("the request is not one that this server understands")]
     BadRequest,
     #[error("{0}")]
     Storage(#[from] StorageError),
@@ -72,7 +72,7 @@ impl ApiError {
             | Self::Body(_)
             | Self::Records(_)
             | Self::NoRecord(_)
-            | Self::PatchOfList
+            | Self::PatchOfNoRecord
             | Self::PutOfRecords
             | Self::ContentType
             | Self::CorruptGzip
@@ -151,6 +151,10 @@ impl<'r> Responder<'r, 'static> for ApiError {
             }
             Self::Storage(error) if error.kind() == StorageErrorKind::Unavailable => {
                 response.header(Header::new("Retry-After", RETRY_AFTER));
+            }
+            // Rocket could not read the request, so no fairing sees the answer.
+            Self::BadRequest => {
+                response.header(Header::new("Cache-Control", "no-cache"));
             }
             _ => {}
         }

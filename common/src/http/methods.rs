@@ -8,8 +8,17 @@ use rocket::{Data, async_trait};
 
 use super::ApiError;
 
-const METHODS: [Method; 7] =
-    [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Options];
+const METHODS: [Method; 9] = [
+    Method::Get,
+    Method::Head,
+    Method::Post,
+    Method::Put,
+    Method::Patch,
+    Method::Delete,
+    Method::Options,
+    Method::Trace,
+    Method::Connect,
+];
 
 /// Adds to some routes, for each of their paths, one for every method that the path does not have:
 /// `OPTIONS` says which it has (RFC 9110, section 9.3.7), the others are 405.

@@ -25,8 +25,8 @@ impl RequestId {
     /// The id of a request.
     pub fn of<'r>(request: &'r Request<'_>) -> &'r Self {
         request.local_cache(|| {
-            let sent = HEADERS.into_iter().find_map(|header| request.headers().get_one(header));
-            let sent = sent.filter(|id| is_id(id)).map(str::to_owned);
+            let mut sent = HEADERS.into_iter().filter_map(|header| request.headers().get_one(header));
+            let sent = sent.find(|id| is_id(id)).map(str::to_owned);
             Self(sent.unwrap_or_else(|| Uuid::new_v4().to_string()))
         })
     }
