@@ -1,5 +1,6 @@
 //! Buckets: their names and addresses, their configuration, and the seed files that set it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -239,6 +240,14 @@ pub enum InvalidBucket {
         /// Its place in the list, from 0.
         index: usize,
     },
+    /// A bucket is there twice.
+    #[error("entry {index}: bucket \"{name}\" is in the list already")]
+    Twice {
+        /// The place of the second in the list, from 0.
+        index: usize,
+        /// The bucket's name.
+        name: BucketName,
+    },
     /// The schema is no JSON Schema.
     #[error("entry {index}: schema is not a JSON Schema: {reason}")]
     Schema {
@@ -257,7 +266,16 @@ pub enum InvalidBucket {
 pub fn parse_seeds(json: &str) -> Result<Vec<BucketSeed>, InvalidBucket> {
     let entries: Vec<Json> =
         serde_json::from_str(json).map_err(|error| InvalidBucket::NotAList(error.to_string()))?;
-    entries.into_iter().enumerate().map(|(index, entry)| parse_seed(index, entry)).collect()
+    let mut seeds: Vec<BucketSeed> = Vec::with_capacity(entries.len());
+    let mut names = HashSet::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        let seed = parse_seed(index, entry)?;
+        if !names.insert(seed.config.name.clone()) {
+            return Err(InvalidBucket::Twice { index, name: seed.config.name });
+        }
+        seeds.push(seed);
+    }
+    Ok(seeds)
 }
 
 fn parse_seed(index: usize, entry: Json) -> Result<BucketSeed, InvalidBucket> {
@@ -440,6 +458,7 @@ mod tests {
             message(r#"[{"name": "foo", "data_group": "a/b"}]"#),
             message(r#"[{"name": "foo", "data_group": "a"}]"#),
             message(r#"[{"name": "foo"}, {"name": "bar", "auto_ids": ["a-b"]}]"#),
+            message(r#"[{"name": "foo"}, {"name": "bar"}, {"name": "foo"}]"#),
             message(r#"[{"name": "foo", "upload_format": "pdf"}]"#),
             message(r#"[{"name": "foo", "capped_size": -1}]"#),
             message(r#"[{"name": "foo", "max_age_expected": 1.5}]"#),
