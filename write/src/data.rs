@@ -143,7 +143,6 @@ pub(crate) async fn patch_record(
 ) -> Done {
     let address = data_type_address(data_group, data_type).and_then(|address| with_id(address, id));
     let (bucket, body) = authorised_body(app, address, &request, data).await?;
-    let id = record_id(id)?;
     let sent = match SentBody::parse(&body) {
         Ok(SentBody::Record(sent)) => sent.into_owned(),
         Ok(SentBody::Records(_)) | Err(InvalidBody::NotRecords { .. } | InvalidBody::NotARecord { .. }) => {
@@ -151,6 +150,7 @@ pub(crate) async fn patch_record(
         }
         Err(error) => return Err(error.into()),
     };
+    let id = record_id(id)?;
     let schema = app.schemas.of(&bucket.config)?;
     let patched = id.clone();
     let change: RecordChange =

@@ -18,6 +18,8 @@ pub fn config(settings: &Settings, port: u16) -> Config {
         address: settings.address,
         port,
         ident: Ident::try_new("Backdrop").unwrap_or_default(),
+        // Any client can send a header that says where it is; the audit log shows where it was.
+        ip_header: None,
         // The `log` crate's level; what is written is the filter's business.
         log_level: LogLevel::Normal,
         cli_colors: false,
