@@ -7,13 +7,15 @@ mod launch;
 mod methods;
 mod request_id;
 mod server;
+mod strict;
 
 pub use conditional::{etag, is_fresh};
 pub use error::{ApiError, catchers};
 pub use launch::launch;
 pub use methods::with_other_methods;
 pub use request_id::{RequestId, RequestLog};
-pub use server::{StrictRequests, config, health};
+pub use server::{config, health};
+pub use strict::StrictRequests;
 
 use rocket::request::FromParam;
 

@@ -1,7 +1,7 @@
 //! Seed files of buckets and users.
 #![no_main]
 
-use backdrop_common::bucket::parse_seeds;
+use backdrop_common::bucket::seed::parse_seeds;
 use backdrop_common::user::parse_users;
 use libfuzzer_sys::fuzz_target;
 

@@ -1,7 +1,8 @@
 //! `bucket import | create | list | show | token | delete`.
 
 use anyhow::{Context, bail};
-use backdrop_common::bucket::{Bucket, BucketAddress, BucketName, BucketSeed, TokenChange, parse_seeds};
+use backdrop_common::bucket::seed::{BucketSeed, parse_seeds};
+use backdrop_common::bucket::{Bucket, BucketAddress, BucketName, TokenChange};
 use backdrop_common::storage::{BucketSave, StorageEngine};
 use backdrop_common::token::{TokenHash, make_token};
 use clap::{Args, Subcommand};
