@@ -1,6 +1,8 @@
-//! The log: structured lines through `tracing`, on standard error.
+//! The log: structured lines through `tracing`, on standard error; and a program's last words there.
 
+use std::fmt::Display;
 use std::io;
+use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
@@ -23,6 +25,17 @@ pub fn start(settings: &Settings) {
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a panic")));
     for name in &settings.unknown {
         tracing::warn!(name, "a variable looks like a setting and is none");
+    }
+}
+
+/// How a program ends: what went wrong on one line, with its causes, where nothing is logged yet.
+pub fn exit(program: &str, result: Result<(), impl Display>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{program}: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

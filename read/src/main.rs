@@ -26,13 +26,7 @@ struct Arguments {
 
 #[rocket::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("backdrop-read: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    telemetry::exit("backdrop-read", run(Arguments::parse()).await)
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {

@@ -13,13 +13,7 @@ use clap::Parser;
 
 #[rocket::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("backdrop-write: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    telemetry::exit("backdrop-write", run(Arguments::parse()).await)
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
