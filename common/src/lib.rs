@@ -3,6 +3,8 @@
 //!
 //! Modules are listed in the order of their dependencies: an earlier one never uses a later one.
 
+#![forbid(unsafe_code)]
+
 pub mod timestamp;
 
 pub mod period;

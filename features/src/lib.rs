@@ -1,1 +1,3 @@
 //! Feature files and what runs them; see `tests/`.
+
+#![forbid(unsafe_code)]

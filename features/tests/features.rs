@@ -3,6 +3,7 @@
 //! `cargo test -p backdrop-features --test features -- TEXT` runs only the scenarios whose title, or
 //! whose feature's title, holds the text.
 
+#![forbid(unsafe_code)]
 #![allow(clippy::needless_pass_by_value, reason = "steps are given what was parsed by value")]
 
 mod steps {

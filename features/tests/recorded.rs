@@ -1,5 +1,7 @@
 //! Replays the recorded answers of the original Backdrop; `recorded/README.md` says what they are.
 
+#![forbid(unsafe_code)]
+
 mod expected;
 #[allow(dead_code, reason = "the feature runner needs more of it")]
 mod support;
