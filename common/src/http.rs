@@ -30,16 +30,8 @@ impl<'a> FromParam<'a> for BucketName {
     }
 }
 
-/// The second address of a bucket. A part is missing where the path has two slashes in a row; there
-/// is no such bucket.
-///
-/// # Errors
-///
-/// [`ApiError::NotFound`] where a part is missing.
-pub fn data_type_address(
-    data_group: Option<&str>,
-    data_type: Option<&str>,
-) -> Result<BucketAddress, ApiError> {
-    let (data_group, data_type) = data_group.zip(data_type).ok_or(ApiError::NotFound)?;
-    Ok(BucketAddress::DataType { data_group: data_group.to_owned(), data_type: data_type.to_owned() })
+/// The second address of a bucket. Both parts are there: a path with two slashes in a row, or one at its
+/// end, is unknown ([`StrictRequests`]).
+pub fn data_type_address(data_group: &str, data_type: &str) -> BucketAddress {
+    BucketAddress::DataType { data_group: data_group.to_owned(), data_type: data_type.to_owned() }
 }

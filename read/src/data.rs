@@ -44,12 +44,12 @@ pub(crate) async fn by_name(
 
 #[get("/data/<data_group>/<data_type>")]
 pub(crate) async fn by_data_type(
-    data_group: Option<&str>,
-    data_type: Option<&str>,
+    data_group: &str,
+    data_type: &str,
     request: ReadRequest<'_>,
     app: &State<ReadApp>,
 ) -> Result<Answer, ApiError> {
-    fetch(app, data_type_address(data_group, data_type)?, &request).await
+    fetch(app, data_type_address(data_group, data_type), &request).await
 }
 
 async fn fetch(app: &ReadApp, address: BucketAddress, request: &ReadRequest<'_>) -> Result<Answer, ApiError> {
@@ -120,10 +120,10 @@ pub(crate) async fn options_by_name(
 
 #[options("/data/<data_group>/<data_type>")]
 pub(crate) async fn options_by_data_type(
-    data_group: Option<&str>,
-    data_type: Option<&str>,
+    data_group: &str,
+    data_type: &str,
     app: &State<ReadApp>,
 ) -> Result<Preflight, ApiError> {
-    queryable(app, &data_type_address(data_group, data_type)?).await?;
+    queryable(app, &data_type_address(data_group, data_type)).await?;
     Ok(Preflight::new())
 }

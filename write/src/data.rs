@@ -66,13 +66,13 @@ pub(crate) async fn post_by_name(
 
 #[post("/data/<data_group>/<data_type>", data = "<data>")]
 pub(crate) async fn post_by_data_type(
-    data_group: Option<&str>,
-    data_type: Option<&str>,
+    data_group: &str,
+    data_type: &str,
     request: WriteRequest<'_>,
     data: Data<'_>,
     app: &State<WriteApp>,
 ) -> Done {
-    store(app, data_type_address(data_group, data_type), &request, data).await
+    store(app, Ok(data_type_address(data_group, data_type)), &request, data).await
 }
 
 #[put("/<bucket>", data = "<data>")]
@@ -87,13 +87,13 @@ pub(crate) async fn put_by_name(
 
 #[put("/data/<data_group>/<data_type>", data = "<data>")]
 pub(crate) async fn put_by_data_type(
-    data_group: Option<&str>,
-    data_type: Option<&str>,
+    data_group: &str,
+    data_type: &str,
     request: WriteRequest<'_>,
     data: Data<'_>,
     app: &State<WriteApp>,
 ) -> Done {
-    empty(app, data_type_address(data_group, data_type), &request, data).await
+    empty(app, Ok(data_type_address(data_group, data_type)), &request, data).await
 }
 
 async fn store(
@@ -134,14 +134,14 @@ async fn empty(
 
 #[patch("/data/<data_group>/<data_type>/<id>", data = "<data>")]
 pub(crate) async fn patch_record(
-    data_group: Option<&str>,
-    data_type: Option<&str>,
-    id: Option<&str>,
+    data_group: &str,
+    data_type: &str,
+    id: &str,
     request: WriteRequest<'_>,
     data: Data<'_>,
     app: &State<WriteApp>,
 ) -> Done {
-    let address = data_type_address(data_group, data_type).and_then(|address| with_id(address, id));
+    let address = Ok(data_type_address(data_group, data_type));
     let (bucket, body) = authorised_body(app, address, &request, data).await?;
     let sent = match SentBody::parse(&body) {
         Ok(SentBody::Record(sent)) => sent.into_owned(),
@@ -167,14 +167,13 @@ pub(crate) async fn patch_record(
 
 #[delete("/data/<data_group>/<data_type>/<id>")]
 pub(crate) async fn delete_record(
-    data_group: Option<&str>,
-    data_type: Option<&str>,
-    id: Option<&str>,
+    data_group: &str,
+    data_type: &str,
+    id: &str,
     request: WriteRequest<'_>,
     app: &State<WriteApp>,
 ) -> Done {
-    let address = with_id(data_type_address(data_group, data_type)?, id)?;
-    let bucket = authorised(app, &address, &request).await?;
+    let bucket = authorised(app, &data_type_address(data_group, data_type), &request).await?;
     let id = record_id(id)?;
     if !app.engine.delete_record(bucket.name(), &id).await? {
         return Err(ApiError::NoRecord(id.to_string()));
@@ -199,14 +198,8 @@ pub(crate) async fn delete_data(
     Ok(ok_with(&format!("Deleted {name}")))
 }
 
-/// A path that ends in a slash has no id, and is unknown.
-fn with_id(address: BucketAddress, id: Option<&str>) -> Result<BucketAddress, ApiError> {
-    id.map(|_| address).ok_or(ApiError::NotFound)
-}
-
 /// The id in a path. What is no id is that of no record.
-fn record_id(id: Option<&str>) -> Result<RecordId, ApiError> {
-    let id = id.unwrap_or_default();
+fn record_id(id: &str) -> Result<RecordId, ApiError> {
     RecordId::parse(id).ok_or_else(|| ApiError::NoRecord(id.to_owned()))
 }
 

@@ -126,7 +126,7 @@ impl StorageEngine for SqliteEngine {
 
     async fn set_token(&self, bucket: &BucketName, token: TokenHash) -> Result<bool, StorageError> {
         let bucket = bucket.clone();
-        self.write(move |transaction| registry::set_token(transaction, &bucket, &token)).await
+        self.write(move |transaction| registry::set_token(transaction, &bucket, Some(&token))).await
     }
 
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<bool, StorageError> {

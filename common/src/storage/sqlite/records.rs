@@ -10,6 +10,7 @@ use crate::record::{Record, RecordId};
 use crate::storage::document::{self, Document};
 use crate::storage::{Changed, StorageError, Stored};
 use crate::timestamp::Timestamp;
+use crate::value::ValueRef;
 
 /// How many tombstones a bucket keeps. A reader that is further behind starts over, which takes
 /// about as long as catching up by so many.
@@ -71,7 +72,7 @@ pub(super) fn delete(
 }
 
 pub(super) fn empty(transaction: &Transaction<'_>, bucket: &BucketName) -> Result<(), StorageError> {
-    clear(transaction, bucket, true)
+    clear(transaction, registry::state(transaction, bucket)?.number, true)
 }
 
 pub(super) fn delete_data(transaction: &Transaction<'_>, bucket: &BucketName) -> Result<bool, StorageError> {
@@ -79,13 +80,12 @@ pub(super) fn delete_data(transaction: &Transaction<'_>, bucket: &BucketName) ->
     let written: bool =
         transaction.query_row("SELECT written FROM bucket WHERE number = ?1", [number], |row| row.get(0))?;
     if written {
-        clear(transaction, bucket, false)?;
+        clear(transaction, number, false)?;
     }
     Ok(written)
 }
 
-fn clear(transaction: &Transaction<'_>, bucket: &BucketName, written: bool) -> Result<(), StorageError> {
-    let number = registry::state(transaction, bucket)?.number;
+fn clear(transaction: &Transaction<'_>, number: i64, written: bool) -> Result<(), StorageError> {
     // The counters of `seq` and `position` go on, so no number ever means two things.
     transaction.execute_batch(&format!("DELETE FROM record_{number}; DELETE FROM tombstone_{number};"))?;
     transaction.execute(
@@ -183,7 +183,7 @@ impl<'a> Writer<'a> {
         let document: Option<Vec<u8>> =
             self.transaction.prepare_cached(&sql)?.query_row([seq], |row| row.get(0)).optional()?;
         let Some(document) = document else { return Ok(None) };
-        let same = matches!(Document::new(&document)?.get("_id")?, Some(crate::value::ValueRef::Text(text)) if text == id.as_str());
+        let same = Document::new(&document)?.get("_id")? == Some(ValueRef::Text(id.as_str()));
         Ok(same.then_some((seq, document)))
     }
 

@@ -124,22 +124,24 @@ fn save_bucket(transaction: &Transaction<'_>, save: &BucketSave) -> Result<(), S
         )?;
         layout::create_bucket_tables(transaction, transaction.last_insert_rowid())?;
     }
-    let hash = match token {
-        TokenChange::Keep => return Ok(()),
-        TokenChange::Remove => None,
-        TokenChange::Set(hash) => Some(TokenHash::to_text(hash)),
-    };
-    transaction.execute("UPDATE bucket SET token = ?2 WHERE name = ?1", params![name, hash])?;
-    Ok(())
+    match token {
+        TokenChange::Keep => Ok(true),
+        TokenChange::Remove => set_token(transaction, &config.name, None),
+        TokenChange::Set(hash) => set_token(transaction, &config.name, Some(hash)),
+    }
+    .map(drop)
 }
 
+/// Sets or removes the token of a bucket. Says whether the bucket exists.
 pub(super) fn set_token(
     transaction: &Transaction<'_>,
     bucket: &BucketName,
-    token: &TokenHash,
+    token: Option<&TokenHash>,
 ) -> Result<bool, StorageError> {
-    let changed = transaction
-        .execute("UPDATE bucket SET token = ?2 WHERE name = ?1", params![bucket.as_str(), token.to_text()])?;
+    let changed = transaction.execute(
+        "UPDATE bucket SET token = ?2 WHERE name = ?1",
+        params![bucket.as_str(), token.map(TokenHash::to_text)],
+    )?;
     Ok(changed > 0)
 }
 
