@@ -1,5 +1,11 @@
 #!/usr/bin/env bash
-# The feature files and the recorded answers, against the real programs over HTTP.
+# The feature files and the recorded answers, against the real programs over HTTP, on both engines;
+# and what is stored when the connection to a server breaks.
 set -euo pipefail
 cargo build --locked --quiet --bin backdrop-read --bin backdrop-write
-cargo test --package backdrop-features --locked --quiet
+
+test=(cargo test --package backdrop-features --locked --quiet)
+echo "-- features on SQLite"
+BACKDROP_TEST_ENGINE=sqlite "${test[@]}" --test features --test recorded
+echo "-- features on MongoDB"
+BACKDROP_TEST_ENGINE=mongodb tools/with-mongodb.sh "${test[@]}"

@@ -115,6 +115,11 @@ impl Partial {
     pub fn add(&mut self, value: ValueRef<'_>) {
         self.values += 1;
         self.sum.add(value);
+        self.add_to_set(value);
+    }
+
+    /// Adds a value to the set alone, for an engine that counted the values elsewhere.
+    pub(crate) fn add_to_set(&mut self, value: ValueRef<'_>) {
         if let Some(set) = &mut self.set {
             add_to_set(set, value);
         }

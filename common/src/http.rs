@@ -1,6 +1,8 @@
-//! What both apps need of HTTP: errors as answers, request ids, wrong methods, conditional
-//! requests. This and the apps are all that knows Rocket.
+//! What both apps need of HTTP: errors as answers, bearer tokens, clients that go away,
+//! request ids, wrong methods, conditional requests. This and the apps are all that knows Rocket.
 
+mod bearer;
+mod client;
 mod conditional;
 mod error;
 mod launch;
@@ -9,6 +11,8 @@ mod request_id;
 mod server;
 mod strict;
 
+pub use bearer::Authorization;
+pub use client::{Client, Clients};
 pub use conditional::{etag, is_fresh};
 pub use error::{ApiError, catchers};
 pub use launch::launch;

@@ -24,6 +24,8 @@ pub mod aggregate;
 
 pub mod storage;
 
+pub mod transfer;
+
 pub mod shape;
 
 pub mod csv_export;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
+use std::time::Duration;
 
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
@@ -12,7 +13,8 @@ use figment::{Figment, Profile};
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-use crate::storage::DatabaseUrl;
+use crate::storage::url::ReadPreference;
+use crate::storage::{DatabaseUrl, StorageOptions};
 
 const PREFIX: &str = "BACKDROP_";
 const CONFIG_VARIABLE: &str = "BACKDROP_CONFIG";
@@ -37,6 +39,10 @@ pub struct Settings {
     pub max_body_bytes: NonZeroU32,
     /// How many groups or periods an answer may list.
     pub max_rows: NonZeroU32,
+    /// How long a MongoDB server may work on one query, in milliseconds.
+    pub max_time_ms: NonZeroU32,
+    /// Which members of a MongoDB replica set answer queries.
+    pub read_preference: ReadPreference,
     /// What is logged: a filter of the `tracing` crate.
     pub log: String,
     /// How it is written.
@@ -92,6 +98,8 @@ impl Default for Settings {
             management_token: None,
             max_body_bytes: number(10_485_760),
             max_rows: number(1_000_000),
+            max_time_ms: number(30_000),
+            read_preference: ReadPreference::Primary,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             unknown: Vec::new(),
@@ -128,11 +136,29 @@ impl Settings {
                 defaults.max_body_bytes,
             )?,
             max_rows: values.take("max_rows", "a number of rows, 1 to 4294967295", defaults.max_rows)?,
+            max_time_ms: values.take(
+                "max_time_ms",
+                "a number of milliseconds, 1 to 4294967295",
+                defaults.max_time_ms,
+            )?,
+            read_preference: values.take(
+                "read_preference",
+                "primary, primaryPreferred, secondary, secondaryPreferred or nearest",
+                defaults.read_preference,
+            )?,
             log: values.take_log_filter(defaults.log)?,
             log_format: values.take("log_format", "text or json", defaults.log_format)?,
             unknown: Vec::new(),
         };
         Ok(Self { unknown: values.into_unknown()?, ..settings })
+    }
+
+    /// What the storage engine is opened with besides its URL.
+    pub fn storage_options(&self) -> StorageOptions {
+        StorageOptions {
+            query_timeout: Duration::from_millis(self.max_time_ms.get().into()),
+            read_preference: self.read_preference,
+        }
     }
 }
 
@@ -209,7 +235,8 @@ impl Values {
 
     /// What was given is not shown: such a URL may hold a password.
     fn take_database_url(&mut self, default: DatabaseUrl) -> Result<DatabaseUrl, InvalidSetting> {
-        let (name, allowed) = ("database_url", "sqlite://FILE (as in sqlite://data/backdrop.db)");
+        let (name, allowed) =
+            ("database_url", "sqlite://FILE (as in sqlite://data/backdrop.db) or mongodb://HOST/DATABASE");
         let Some(text) = self.text(name, allowed)? else { return Ok(default) };
         text.parse().map_err(|_| InvalidSetting::Value { name, allowed, given: None })
     }
@@ -333,7 +360,7 @@ mod tests {
             "",
             &[("BACKDROP_DATABASE_URL", "postgres://name:secret@host/backdrop")],
             "setting database_url (BACKDROP_DATABASE_URL) must be sqlite://FILE (as in \
-             sqlite://data/backdrop.db)",
+             sqlite://data/backdrop.db) or mongodb://HOST/DATABASE",
         );
         check_refused(
             "",
@@ -361,7 +388,7 @@ mod tests {
             "raed_port = 1",
             &[],
             "raed_port is no setting; the settings are database_url, address, read_port, write_port, \
-             management_token, max_body_bytes, max_rows, log, log_format",
+             management_token, max_body_bytes, max_rows, max_time_ms, read_preference, log, log_format",
         );
     }
 

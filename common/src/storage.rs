@@ -3,25 +3,30 @@
 //! The comments on [`StorageEngine`] are the contract; `storage/conformance.rs` is the suite that
 //! holds every engine to it.
 
+pub(crate) mod collection;
 #[cfg(test)]
 mod conformance;
 pub mod document;
 mod error;
 #[cfg(feature = "testing")]
 pub mod failing;
+mod made_id;
+mod mongo;
+pub(crate) mod registry_document;
+mod sequence;
 mod sqlite;
+pub mod url;
 
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
 
 use crate::aggregate::Partial;
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::field::FieldName;
-use crate::query::{CollectMethod, GroupQuery, RecordQuery};
+use crate::query::{CollectMethod, GroupQuery, Query, RecordQuery};
 use crate::record::checks::InvalidRecord;
 use crate::record::{Record, RecordId};
 use crate::timestamp::Timestamp;
@@ -31,7 +36,9 @@ use crate::value::Value;
 
 pub use document::{Document, Documents};
 pub use error::{StorageError, StorageErrorKind};
+pub use mongo::MongoEngine;
 pub use sqlite::SqliteEngine;
+pub use url::{DatabaseUrl, StorageOptions};
 
 /// One group of an answer: flat, with partial aggregates.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +49,8 @@ pub struct Row {
     pub start: Option<Timestamp>,
     /// How many records.
     pub count: u64,
-    /// A partial for each of [`GroupQuery::collected_fields`].
+    /// A partial for each of [`GroupQuery::collected_fields`], in which at least what is wanted of
+    /// it is known.
     pub collected: Box<[Partial]>,
 }
 
@@ -51,7 +59,11 @@ pub struct Row {
 pub struct CollectedField {
     /// The field.
     pub field: FieldName,
-    /// Whether its distinct values are wanted.
+    /// Whether the number of its values is wanted.
+    pub wants_count: bool,
+    /// Whether their sum is, alone or for a mean.
+    pub wants_sum: bool,
+    /// Whether the distinct ones are.
     pub wants_set: bool,
 }
 
@@ -60,10 +72,19 @@ impl GroupQuery {
     pub fn collected_fields(&self) -> Vec<CollectedField> {
         let mut fields: Vec<CollectedField> = Vec::new();
         for collect in &self.collect {
-            let wants_set = collect.effective_method() == CollectMethod::Set;
-            match fields.iter_mut().find(|known| known.field == collect.field) {
-                Some(known) => known.wants_set |= wants_set,
-                None => fields.push(CollectedField { field: collect.field.clone(), wants_set }),
+            let place = fields.iter().position(|known| known.field == collect.field).unwrap_or_else(|| {
+                fields.push(CollectedField {
+                    field: collect.field.clone(),
+                    wants_count: false,
+                    wants_sum: false,
+                    wants_set: false,
+                });
+                fields.len() - 1
+            });
+            match collect.effective_method() {
+                CollectMethod::Count => fields[place].wants_count = true,
+                CollectMethod::Sum | CollectMethod::Mean => fields[place].wants_sum = true,
+                CollectMethod::Set => fields[place].wants_set = true,
             }
         }
         fields
@@ -78,6 +99,40 @@ pub struct Stored {
     /// How many took the place of one with the same id, in the bucket or earlier in the request.
     pub replaced: usize,
 }
+
+/// A record with the time at which it was last written, as one store tells another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRecord {
+    /// The record, with its id.
+    pub record: Record,
+    /// Its `_updated_at`.
+    pub updated_at: Timestamp,
+}
+
+/// One step of bringing a database up to date, and how far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Its number; migrations run in their order.
+    pub number: u32,
+    /// What it does.
+    pub name: &'static str,
+    /// How many documents are done.
+    pub done: u64,
+    /// How many there are to do, all in all.
+    pub total: u64,
+}
+
+/// Whether a migration is done or only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MigrationMode {
+    /// Says what there is to do and does nothing.
+    DryRun,
+    /// Does it.
+    Run,
+}
+
+/// What is told of migrations while they run.
+pub type MigrationReport<'a> = &'a (dyn Fn(Migration) + Send + Sync);
 
 /// A change of one record, which an engine may run more than once: it must depend on the record
 /// only.
@@ -164,7 +219,10 @@ pub trait StorageEngine: Send + Sync {
         bucket: &BucketName,
         records: Vec<Record>,
         now: Timestamp,
-    ) -> Result<Stored, StorageError>;
+    ) -> Result<Stored, StorageError> {
+        let stored = |record| StoredRecord { record, updated_at: now };
+        self.restore(bucket, records.into_iter().map(stored).collect()).await
+    }
 
     /// Changes one record. No other change of it comes between reading and writing. The record keeps
     /// its id, counts as written now, and `now` becomes its `_updated_at`.
@@ -193,50 +251,35 @@ pub trait StorageEngine: Send + Sync {
     /// which records were written, whichever way.
     async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError>;
 
-    /// The groups that a query asks for, in any order and not limited: one row for each
-    /// combination of keys and period that a record has. Records where a key is missing or null are
-    /// in none, nor those outside the window.
+    /// The groups that a query asks for, in any order: one row for each combination of keys and
+    /// period that a record has. Records where a key is missing or null are in none, nor those
+    /// outside the window. An engine may leave out rows that the query's limit cuts off.
     ///
     /// # Errors
     ///
-    /// [`TooManyRows`](StorageErrorKind::TooManyRows) beyond [`GroupQuery::max_rows`].
+    /// [`TooManyRows`](StorageErrorKind::TooManyRows) beyond [`GroupQuery::max_rows`], which counts
+    /// what the engine has to hold: not the rows that it never had to.
     async fn aggregate(&self, bucket: &BucketName, query: &GroupQuery) -> Result<Vec<Row>, StorageError>;
-}
 
-/// Where buckets are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// `sqlite://FILE`
-    Sqlite(PathBuf),
-}
+    /// What would be done to answer a query, as JSON in the engine's own terms, for people who look for the
+    /// reason why one is slow. Nothing of it is promised to stay.
+    async fn explain(&self, bucket: &BucketName, query: &Query) -> Result<Box<RawValue>, StorageError>;
 
-/// A text is no database URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a database URL is sqlite://FILE")]
-pub struct InvalidDatabaseUrl;
+    /// Whether the bucket has been written to; see [`StorageEngine::delete_data`].
+    async fn is_written(&self, bucket: &BucketName) -> Result<bool, StorageError>;
 
-impl Default for DatabaseUrl {
-    fn default() -> Self {
-        Self::Sqlite("data/backdrop.db".into())
-    }
-}
+    /// Sends all records of a bucket, in the order in which they were written, some at a time, until
+    /// nobody receives them any more. Each record that is there all the while is sent once.
+    async fn export(&self, bucket: &BucketName, pages: mpsc::Sender<Documents>) -> Result<(), StorageError>;
 
-impl FromStr for DatabaseUrl {
-    type Err = InvalidDatabaseUrl;
+    /// Stores records as [`StorageEngine::store`] does, but leaves their times of writing as they
+    /// are.
+    async fn restore(&self, bucket: &BucketName, records: Vec<StoredRecord>) -> Result<Stored, StorageError>;
 
-    fn from_str(url: &str) -> Result<Self, InvalidDatabaseUrl> {
-        let file = url.strip_prefix("sqlite://").filter(|file| !file.is_empty());
-        file.map(|file| Self::Sqlite(file.into())).ok_or(InvalidDatabaseUrl)
-    }
-}
-
-/// Shows the URL without credentials.
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(formatter, "sqlite://{}", path.display()),
-        }
-    }
+    /// Brings a database of an earlier version up to date. What was done once is not done again; a
+    /// run that was cut off is finished by the next. Reports each migration that has something to
+    /// do, at its start, while it runs, and at its end.
+    async fn migrate(&self, mode: MigrationMode, report: MigrationReport<'_>) -> Result<(), StorageError>;
 }
 
 /// Opens the engine that a URL names.
@@ -244,8 +287,12 @@ impl fmt::Display for DatabaseUrl {
 /// # Errors
 ///
 /// If the store cannot be reached or made, or was made by a newer version of this program.
-pub fn open(url: &DatabaseUrl) -> Result<Arc<dyn StorageEngine>, StorageError> {
+pub async fn open(
+    url: &DatabaseUrl,
+    options: &StorageOptions,
+) -> Result<Arc<dyn StorageEngine>, StorageError> {
     match url {
         DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteEngine::open(path)?)),
+        DatabaseUrl::Mongo(url) => Ok(Arc::new(MongoEngine::open(url, options).await?)),
     }
 }

@@ -123,7 +123,7 @@ Feature: What browsers and other clients of the read app rely on
 
   Scenario: A damaged database is a fault of ours, and no reason is given away
     When I read "/foo" with the header "X-Request-Id: dashboard-20"
-    And the database is lost
+    And the database is damaged
     And I read "/foo" with the header "X-Request-Id: dashboard-21"
     Then the status is 500
     And the answer is

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde::Deserialize;
@@ -19,6 +19,7 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use expected::{Expected, Scope};
+use support::database::Engine;
 use support::http::{Answer, Client, Request};
 use support::installation::Installation;
 use support::program::App;
@@ -71,7 +72,7 @@ fn replay(name: &str) {
 
 async fn differences(name: &str) -> anyhow::Result<Vec<String>> {
     let group: Group = serde_json::from_slice(&fs::read(folder().join(format!("{name}.json")))?)?;
-    let mut installation = Installation::new()?;
+    let mut installation = Installation::new(Engine::of_this_run()?)?;
     installation.set("BACKDROP_LOG", "warn");
     group.settings.iter().for_each(|(name, value)| installation.set(name, value));
     let buckets = serde_json::to_string(&group.buckets)?;

@@ -12,6 +12,7 @@ use cucumber::World;
 use reqwest::Method;
 use serde_json::{Map, Value as Json, json};
 
+use crate::support::database::Engine;
 use crate::support::http::{Answer, Client, Request};
 use crate::support::installation::{Installation, Printed};
 use crate::support::program::{App, Program};
@@ -20,9 +21,10 @@ use crate::support::program::{App, Program};
 #[derive(Debug, World)]
 #[world(init = Self::new)]
 pub(crate) struct BackdropWorld {
-    pub(crate) installation: Installation,
+    // The programs end before the database goes.
     read: Option<Program>,
     write: Option<Program>,
+    pub(crate) installation: Installation,
     buckets: Vec<Json>,
     answer: Option<Answer>,
     /// The last `ETag` of an answer.
@@ -30,19 +32,22 @@ pub(crate) struct BackdropWorld {
     pub(crate) printed: Option<Printed>,
     /// The ids of records whose posts were answered with 200.
     pub(crate) acknowledged: Vec<String>,
+    /// When records were written, as an operator noted it.
+    pub(crate) noted: Vec<String>,
 }
 
 impl BackdropWorld {
     fn new() -> anyhow::Result<Self> {
         Ok(Self {
-            installation: Installation::new()?,
             read: None,
             write: None,
+            installation: Installation::new(Engine::of_this_run()?)?,
             buckets: Vec::new(),
             answer: None,
             tag: None,
             printed: None,
             acknowledged: Vec::new(),
+            noted: Vec::new(),
         })
     }
 

@@ -240,4 +240,4 @@ Feature: Managing buckets from the command line
   Scenario: Tokens are not stored as they are
     Given a bucket "foo" with the settings
       | bearer_token | a-token-to-look-for |
-    Then no file of the database has "a-token-to-look-for"
+    Then the database has no "a-token-to-look-for"

@@ -95,6 +95,7 @@ Feature: Settings
       | read  |
       | write |
 
+  @sqlite
   Scenario: A database in a folder that is not there yet
     Given the setting BACKDROP_DATABASE_URL is "sqlite://new/folder/other.db"
     And a bucket "foo"
@@ -102,6 +103,7 @@ Feature: Settings
     Then the status is 200
     And there is a file "new/folder/other.db"
 
+  @sqlite
   Scenario: By default the database is in the folder where the programs are started
     Given the setting BACKDROP_DATABASE_URL is not set
     And a bucket "foo"

@@ -11,6 +11,7 @@ use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
 use serde_json::to_writer;
+use serde_json::value::RawValue;
 
 const WARNING: &str =
     "Warning: This data-set is unpublished. Data may be subject to change or be inaccurate.";
@@ -27,7 +28,8 @@ pub(crate) enum Found {
 pub(crate) struct Answer {
     /// None if the client has it already.
     body: Option<Vec<u8>>,
-    etag: String,
+    /// None if it is not worth asking whether it changed.
+    etag: Option<String>,
     cache_control: &'static str,
     is_csv: bool,
 }
@@ -50,7 +52,14 @@ impl Answer {
         });
         let (body, etag) = written.await.map_err(|_| ApiError::Internal)??;
         let fresh = is_fresh(if_none_match, &etag);
-        Ok(Self { body: (!fresh).then_some(body), etag, cache_control: cache_control(bucket), is_csv })
+        let body = (!fresh).then_some(body);
+        Ok(Self { body, etag: Some(etag), cache_control: cache_control(bucket), is_csv })
+    }
+
+    /// What would be done to answer a query. It tells of the store as it is now, so nobody keeps it.
+    pub(crate) fn explained(explained: &RawValue) -> Self {
+        let body = format!(r#"{{"explain":{explained}}}"#).into_bytes();
+        Self { body: Some(body), etag: None, cache_control: "no-cache", is_csv: false }
     }
 }
 
@@ -100,9 +109,10 @@ fn json(found: &Found, published: bool) -> Result<Vec<u8>, StorageError> {
 impl<'r> Responder<'r, 'static> for Answer {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
         let mut response = Response::build();
-        response
-            .header(Header::new("ETag", self.etag))
-            .header(Header::new("Cache-Control", self.cache_control));
+        response.header(Header::new("Cache-Control", self.cache_control));
+        if let Some(etag) = self.etag {
+            response.header(Header::new("ETag", etag));
+        }
         let Some(body) = self.body else {
             return response.status(Status::NotModified).ok();
         };

@@ -1,7 +1,7 @@
 //! `GET /<bucket>?…` and `GET /data/<group>/<type>?…`: two routes, one [`fetch`].
 
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
-use backdrop_common::http::{ApiError, data_type_address};
+use backdrop_common::http::{ApiError, Authorization, Client, data_type_address};
 use backdrop_common::query::args::{QueryArgs, QueryContext};
 use backdrop_common::query::{GroupQuery, InvalidQuery, Query};
 use backdrop_common::shape::{AnswerRow, shape, shift};
@@ -13,9 +13,11 @@ use rocket::{Responder, State, async_trait, get, options};
 use crate::ReadApp;
 use crate::answer::{Answer, Found};
 
-/// The query string and the tag that the client already has.
+/// The query string, the token, the tag that the client already has, and the client itself.
 pub(crate) struct ReadRequest<'r> {
+    client: Option<Client>,
     query: &'r str,
+    authorization: Authorization<'r>,
     if_none_match: String,
 }
 
@@ -25,8 +27,10 @@ impl<'r> FromRequest<'r> for ReadRequest<'r> {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         Outcome::Success(Self {
+            client: Client::of(request),
             // Read whole and as sent: Rocket's own query guards leave out what they do not know.
             query: request.uri().query().map_or("", |query| query.as_str()),
+            authorization: Authorization::of(request),
             // A header that is there more than once is one list.
             if_none_match: request.headers().get("If-None-Match").collect::<Vec<_>>().join(","),
         })
@@ -53,14 +57,26 @@ pub(crate) async fn by_data_type(
 }
 
 async fn fetch(app: &ReadApp, address: BucketAddress, request: &ReadRequest<'_>) -> Result<Answer, ApiError> {
+    app.clients.while_there(request.client, answer(app, address, request)).await
+}
+
+async fn answer(
+    app: &ReadApp,
+    address: BucketAddress,
+    request: &ReadRequest<'_>,
+) -> Result<Answer, ApiError> {
     let bucket = queryable(app, &address).await?;
     let args = QueryArgs::parse(request.query)?;
-    let as_csv = args.wants_csv();
+    let (as_csv, explain) = (args.wants_csv(), args.wants_explain());
     let query = args.into_query(&QueryContext {
         raw_queries_allowed: bucket.config.raw_queries_allowed,
         now: Timestamp::now(),
         max_rows: app.max_rows,
     })?;
+    if explain {
+        may_explain(&bucket, request.authorization)?;
+        return Ok(Answer::explained(&app.engine.explain(bucket.name(), &query).await?));
+    }
     let found = match query {
         Query::Records(query) => Found::Records(app.engine.find(bucket.name(), &query).await?),
         Query::Groups(query) => Found::Groups(groups(app, bucket.name(), query).await?),
@@ -79,6 +95,17 @@ async fn groups(app: &ReadApp, bucket: &BucketName, query: GroupQuery) -> Result
     }
     let shaped = rocket::tokio::task::spawn_blocking(move || shape(&query, rows)).await;
     Ok(shaped.map_err(|_| ApiError::Internal)??)
+}
+
+/// Who may see how a query is answered: whoever may see the records themselves, and who writes them.
+fn may_explain(bucket: &Bucket, authorization: Authorization<'_>) -> Result<(), ApiError> {
+    if bucket.config.raw_queries_allowed {
+        return Ok(());
+    }
+    authorization.allows(bucket).map_err(|error| match error {
+        ApiError::MissingAuthorization => ApiError::ExplainWithoutToken,
+        other => other,
+    })
 }
 
 async fn queryable(app: &ReadApp, address: &BucketAddress) -> Result<Bucket, ApiError> {

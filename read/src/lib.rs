@@ -8,7 +8,7 @@ mod status;
 
 use std::sync::Arc;
 
-use backdrop_common::http::{RequestLog, StrictRequests, catchers, config, with_other_methods};
+use backdrop_common::http::{Clients, RequestLog, StrictRequests, catchers, config, with_other_methods};
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::StorageEngine;
 use rocket::fairing::AdHoc;
@@ -19,6 +19,7 @@ use rocket::{Build, Rocket, routes};
 pub(crate) struct ReadApp {
     engine: Arc<dyn StorageEngine>,
     max_rows: usize,
+    clients: Clients,
 }
 
 /// The app, ready to be launched on a port.
@@ -32,8 +33,9 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         data::options_by_name,
         data::options_by_data_type,
     ];
+    let app = ReadApp { engine, max_rows: settings.max_rows.get() as usize, clients: Clients::default() };
     rocket::custom(config(settings, port))
-        .manage(ReadApp { engine, max_rows: settings.max_rows.get() as usize })
+        .manage(app)
         .mount("/", with_other_methods(routes))
         .register("/", catchers())
         .attach(RequestLog)

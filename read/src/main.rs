@@ -32,7 +32,8 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = Settings::load()?;
     telemetry::start(&settings);
-    let engine = storage::open(&settings.database_url)
+    let engine = storage::open(&settings.database_url, &settings.storage_options())
+        .await
         .with_context(|| format!("setting database_url: cannot open {}", settings.database_url))?;
     let port = arguments.port.unwrap_or(settings.read_port);
     launch(backdrop_read::rocket(&settings, engine, port.get())).await.context("the read app could not start")

@@ -10,7 +10,7 @@ use rocket::http::{Header, Status};
 use rocket::local::blocking::Client;
 
 fn client(kind: StorageErrorKind, bucket: Option<Bucket>) -> Client {
-    let engine = Arc::new(FailingEngine { kind, bucket });
+    let engine = Arc::new(FailingEngine { kind, bucket, endless: None });
     Client::untracked(backdrop_read::rocket(&Settings::default(), engine, 0)).expect("the app")
 }
 

@@ -1,6 +1,8 @@
-//! The command line of `backdrop-write`: serving, and managing buckets and users.
+//! The command line of `backdrop-write`: serving, managing buckets and users, moving data.
 
 mod buckets;
+mod migrate;
+mod transfer;
 mod users;
 
 use std::io::{ErrorKind, Read, Write};
@@ -10,8 +12,8 @@ use anyhow::Context;
 use backdrop_common::storage::StorageEngine;
 use clap::{Parser, Subcommand};
 
-/// The write app of Backdrop: takes records from data pipelines over HTTP. With a command, manages buckets and users
-/// instead of serving.
+/// The write app of Backdrop: takes records from data pipelines over HTTP. With a command, manages buckets and users,
+/// or moves data, instead of serving.
 ///
 /// Settings come from backdrop.toml (or the file in BACKDROP_CONFIG) and from BACKDROP_* variables; the README lists
 /// them.
@@ -36,6 +38,12 @@ pub enum Command {
     /// Manage users and the buckets that they are granted.
     #[command(subcommand)]
     User(users::UserCommand),
+    /// Write all buckets, records and users into a new folder, in the layout of mongodump.
+    Export(transfer::Export),
+    /// Restore a folder that export or mongodump has written.
+    Restore(transfer::Restore),
+    /// Bring a database of an earlier version, or one of the original Backdrop's, up to date.
+    Migrate(migrate::Migrate),
 }
 
 impl Command {
@@ -43,11 +51,15 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// What was wrong with it, for the terminal. Nothing of a command that failed is stored.
+    /// What was wrong with it, for the terminal. Nothing of a command that failed is stored; of a
+    /// restore, nothing if the dump is at fault; of a migration, what was done stays done.
     pub async fn run(self, engine: &dyn StorageEngine) -> anyhow::Result<()> {
         match self {
             Self::Bucket(command) => command.run(engine).await,
             Self::User(command) => command.run(engine).await,
+            Self::Export(command) => command.run(engine).await,
+            Self::Restore(command) => command.run(engine).await,
+            Self::Migrate(command) => command.run(engine).await,
         }
     }
 }

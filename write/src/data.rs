@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
-use backdrop_common::http::{ApiError, RequestId, data_type_address};
+use backdrop_common::http::{ApiError, Authorization, RequestId, data_type_address};
 use backdrop_common::record::checks::{check_patch, check_records};
 use backdrop_common::record::sent::{InvalidBody, SentBody, is_empty_list};
 use backdrop_common::record::{Record, RecordId, time_span};
@@ -20,7 +20,6 @@ use serde_json::json;
 
 use crate::WriteApp;
 use crate::audit::Writer;
-use crate::bearer::Authorization;
 use crate::body::{BodyHeaders, discard, read_json};
 
 /// What the headers of a write say.

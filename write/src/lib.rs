@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod audit;
-mod bearer;
 mod body;
 pub mod command;
 mod data;

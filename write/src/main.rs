@@ -1,4 +1,4 @@
-//! `backdrop-write`: starts the write app, or manages buckets and users.
+//! `backdrop-write`: starts the write app, manages buckets and users, or moves data.
 
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,8 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = Settings::load()?;
     telemetry::start(&settings);
-    let engine = storage::open(&settings.database_url)
+    let engine = storage::open(&settings.database_url, &settings.storage_options())
+        .await
         .with_context(|| format!("setting database_url: cannot open {}", settings.database_url))?;
     if let Some(command) = arguments.command {
         return command.run(&*engine).await;

@@ -14,7 +14,7 @@ fn client(kind: StorageErrorKind) -> Client {
     let name = BucketName::parse("foo").expect("a name");
     let token = TokenHash::new(&"tok-foo".to_owned().into());
     let bucket = Some(Bucket { config: BucketConfig::new(name), token: Some(token) });
-    let engine = Arc::new(FailingEngine { kind, bucket });
+    let engine = Arc::new(FailingEngine { kind, bucket, endless: None });
     Client::untracked(backdrop_write::rocket(&Settings::default(), engine, 0)).expect("the app")
 }
 

@@ -38,10 +38,10 @@ pub enum InvalidBucket {
         given: String,
     },
     /// A setting has a value that it cannot have.
-    #[error("entry {index}: {setting} must be {allowed}, not {given}")]
+    #[error("{}{setting} must be {allowed}, not {given}", place(*.index))]
     Setting {
-        /// Its place in the list, from 0.
-        index: usize,
+        /// Its place in the list, from 0; none for a configuration on its own.
+        index: Option<usize>,
         /// The name of the setting.
         setting: &'static str,
         /// What it may be.
@@ -50,10 +50,10 @@ pub enum InvalidBucket {
         given: String,
     },
     /// One half of the second address is missing.
-    #[error("entry {index}: data_group and data_type come together or not at all")]
+    #[error("{}data_group and data_type come together or not at all", place(*.index))]
     HalfAddress {
-        /// Its place in the list, from 0.
-        index: usize,
+        /// Its place in the list, from 0; none for a configuration on its own.
+        index: Option<usize>,
     },
     /// A bucket is there twice.
     #[error("entry {index}: bucket \"{name}\" is in the list already")]
@@ -64,13 +64,17 @@ pub enum InvalidBucket {
         name: BucketName,
     },
     /// The schema is no JSON Schema.
-    #[error("entry {index}: schema is not a JSON Schema: {reason}")]
+    #[error("{}schema is not a JSON Schema: {reason}", place(*.index))]
     Schema {
-        /// Its place in the list, from 0.
-        index: usize,
+        /// Its place in the list, from 0; none for a configuration on its own.
+        index: Option<usize>,
         /// What is wrong with it.
         reason: String,
     },
+}
+
+fn place(index: Option<usize>) -> String {
+    index.map(|index| format!("entry {index}: ")).unwrap_or_default()
 }
 
 /// Reads a seed file: a JSON list of bucket configurations.
@@ -84,7 +88,10 @@ pub fn parse_seeds(json: &str) -> Result<Vec<BucketSeed>, InvalidBucket> {
     let mut seeds: Vec<BucketSeed> = Vec::with_capacity(entries.len());
     let mut names = HashSet::new();
     for (index, entry) in entries.into_iter().enumerate() {
-        let seed = parse_seed(index, entry)?;
+        let Json::Object(settings) = entry else {
+            return Err(InvalidBucket::NotAnObject { index, given: entry.to_string() });
+        };
+        let seed = parse_seed(Some(index), settings)?;
         if !names.insert(seed.config.name.clone()) {
             return Err(InvalidBucket::Twice { index, name: seed.config.name });
         }
@@ -93,10 +100,15 @@ pub fn parse_seeds(json: &str) -> Result<Vec<BucketSeed>, InvalidBucket> {
     Ok(seeds)
 }
 
-fn parse_seed(index: usize, entry: Json) -> Result<BucketSeed, InvalidBucket> {
-    let Json::Object(settings) = entry else {
-        return Err(InvalidBucket::NotAnObject { index, given: entry.to_string() });
-    };
+/// Reads one configuration, of a list or on its own.
+///
+/// # Errors
+///
+/// The first fault found.
+pub(crate) fn parse_seed(
+    index: Option<usize>,
+    settings: Map<String, Json>,
+) -> Result<BucketSeed, InvalidBucket> {
     let mut seed = SeedReader { index, settings };
     let name = seed.name()?;
     let token = seed.token()?;
@@ -128,7 +140,7 @@ fn parse_seed(index: usize, entry: Json) -> Result<BucketSeed, InvalidBucket> {
 
 /// Takes the known settings out of an entry; what is left is unknown.
 struct SeedReader {
-    index: usize,
+    index: Option<usize>,
     settings: Map<String, Json>,
 }
 

@@ -46,6 +46,11 @@ pub enum ApiError {
     BodyTooLarge { max: usize },
     #[error("Expected header of form: Authorization: Bearer <token>")]
     MissingAuthorization,
+    #[error(
+        "This bucket does not allow raw queries, so explain needs its token: send the header Authorization: \
+         Bearer <token>"
+    )]
+    ExplainWithoutToken,
     #[error("Unauthorized: Invalid bearer token for \"{0}\"")]
     Unauthorized(String),
     #[error("bucket not found")]
@@ -58,6 +63,8 @@ pub enum ApiError {
     MethodNotAllowed { allowed: String },
     #[error("the request is not one that this server understands")]
     BadRequest,
+    #[error("the client went away")]
+    ClientGone,
     #[error("{0}")]
     Storage(#[from] StorageError),
     #[error("internal server error")]
@@ -78,11 +85,15 @@ impl ApiError {
             | Self::CorruptGzip
             | Self::InterruptedBody
             | Self::BadRequest => Status::BadRequest,
-            Self::MissingAuthorization | Self::Unauthorized(_) => Status::Unauthorized,
+            Self::MissingAuthorization | Self::ExplainWithoutToken | Self::Unauthorized(_) => {
+                Status::Unauthorized
+            }
             Self::BucketNotFound | Self::NoData(_) | Self::NotFound => Status::NotFound,
             Self::MethodNotAllowed { .. } => Status::MethodNotAllowed,
             Self::BodyTooLarge { .. } => Status::PayloadTooLarge,
             Self::ContentEncoding(_) => Status::UnsupportedMediaType,
+            // Nobody receives it, so it is for the log only, where others write it as well.
+            Self::ClientGone => Status::new(499),
             Self::Internal => Status::InternalServerError,
             Self::Storage(error) => match error.kind() {
                 StorageErrorKind::TooManyRows => Status::BadRequest,
@@ -117,6 +128,9 @@ impl ApiError {
 
     /// Logs what the client is not told.
     fn log(&self, request_id: &str) {
+        if let Self::ClientGone = self {
+            tracing::info!(target: "backdrop::request", request_id, "{self}");
+        }
         if let Self::Storage(error) = self {
             match error.kind() {
                 StorageErrorKind::Unavailable => {
@@ -143,7 +157,7 @@ impl<'r> Responder<'r, 'static> for ApiError {
         let mut response = Response::build();
         response.status(self.status()).header(ContentType::JSON).sized_body(body.len(), Cursor::new(body));
         match &self {
-            Self::MissingAuthorization | Self::Unauthorized(_) => {
+            Self::MissingAuthorization | Self::ExplainWithoutToken | Self::Unauthorized(_) => {
                 response.header(Header::new("WWW-Authenticate", "bearer"));
             }
             Self::MethodNotAllowed { allowed } => {

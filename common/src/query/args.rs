@@ -23,6 +23,7 @@ pub struct QueryArgs {
     pub(super) limit: Option<String>,
     pub(super) flatten: Option<String>,
     pub(super) inclusive: Option<String>,
+    explain: Option<String>,
     format: Option<String>,
 }
 
@@ -62,6 +63,7 @@ impl QueryArgs {
             "limit" => &mut self.limit,
             "flatten" => &mut self.flatten,
             "inclusive" => &mut self.inclusive,
+            "explain" => &mut self.explain,
             "format" => &mut self.format,
             _ => return self.add(name, value),
         };
@@ -84,6 +86,11 @@ impl QueryArgs {
     /// Whether the answer is wanted as CSV; any other format is JSON.
     pub fn wants_csv(&self) -> bool {
         self.format.as_deref() == Some("csv")
+    }
+
+    /// Whether what would be done is wanted rather than the answer.
+    pub fn wants_explain(&self) -> bool {
+        self.explain.as_deref() == Some("true")
     }
 
     /// Whether it asks for records rather than groups.
@@ -111,6 +118,7 @@ impl QueryArgs {
         let collect = rules::collect(&self.collect, &keys)?;
         let flatten = rules::flag("flatten", self.flatten.as_deref())?;
         let inclusive = rules::flag("inclusive", self.inclusive.as_deref())?;
+        rules::flag("explain", self.explain.as_deref())?;
         rules::inclusive_has_times(&self)?;
         if !context.raw_queries_allowed {
             rules::guarded(self.is_raw(), start_at, end_at, period)?;
@@ -208,6 +216,7 @@ mod tests {
             "group_by=foo&group_by=bar&collect=bar:count",
             "group_by=foo&flatten=yes",
             &format!("inclusive=True&{span}"),
+            "explain=1",
             "group_by=foo&inclusive=true",
             "group_by=foo&sort_by=nope:ascending",
             "group_by=foo&sort_by=baz:sum:ascending&collect=baz:mean",
@@ -326,6 +335,15 @@ mod tests {
         assert_eq!(args.filter_by, ["route:isle run", "ét:a+b"]);
         assert_eq!(args.limit.as_deref(), Some("1"));
         assert!(args.wants_csv());
+        assert!(!args.wants_explain());
+    }
+
+    #[test]
+    fn a_query_to_explain_is_checked_like_any() {
+        let explained = "explain=true&group_by=foo&explain=maybe";
+        assert!(QueryArgs::parse(explained).expect("arguments").wants_explain());
+        assert_eq!(parse(explained, false), parse("group_by=foo", false));
+        assert_eq!(parse("explain=true", false), Err(InvalidQuery::RawQuery));
     }
 
     #[test]
@@ -355,7 +373,8 @@ mod tests {
                 (
                     prop::sample::select(vec![
                         "start_at", "end_at", "duration", "period", "filter_by", "filter_by_prefix",
-                        "group_by", "collect", "sort_by", "limit", "flatten", "inclusive", "format",
+                        "group_by", "collect", "sort_by", "limit", "flatten", "inclusive", "explain",
+                        "format",
                     ]),
                     prop::sample::select(vec![
                         "0", "3", "9999999999", "month", "year", "hour", "foo", "foo:sum", "foo:ascending",

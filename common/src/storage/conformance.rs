@@ -8,7 +8,9 @@
 //! conformance.rs ── buckets     saving and deleting buckets and users
 //!               ├── records     storing, changing and deleting records
 //!               ├── queries     finding and aggregating
-//!               └── properties  engines against the model ← model, histories
+//!               ├── transfer    sending all records to another store, and taking them
+//!               ├── properties  engines against the model ← model, histories
+//!               └── server      the MongoDB server of the tests
 //! ```
 
 mod buckets;
@@ -17,6 +19,8 @@ mod model;
 mod properties;
 mod queries;
 mod records;
+pub(crate) mod server;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -29,7 +33,9 @@ use crate::query::{CollectMethod, GroupQuery, Query, RecordQuery};
 use crate::record::checks::{check_patch, check_records};
 use crate::record::sent::SentBody;
 use crate::record::{Record, RecordId};
-use crate::storage::{BucketSave, Changed, Document, RecordChange, Row, StorageEngine, StorageError, Stored};
+use crate::storage::{
+    BucketSave, Changed, CollectedField, Document, RecordChange, Row, StorageEngine, StorageError, Stored,
+};
 use crate::timestamp::Timestamp;
 use crate::user::User;
 
@@ -39,6 +45,7 @@ pub(crate) async fn suite(engine: &dyn StorageEngine) {
     buckets::suite(engine).await;
     records::suite(engine).await;
     queries::suite(engine).await;
+    transfer::suite(engine).await;
 }
 
 /// Checks that what one engine wrote is seen by another on the same store from then on, as the two
@@ -74,45 +81,45 @@ pub(crate) async fn writes_are_seen_by_another(writer: &dyn StorageEngine, reade
 }
 
 /// A bucket of a check.
-struct TestBucket<'e> {
-    engine: &'e dyn StorageEngine,
-    name: BucketName,
+pub(crate) struct TestBucket<'e> {
+    pub(crate) engine: &'e dyn StorageEngine,
+    pub(crate) name: BucketName,
 }
 
 impl<'e> TestBucket<'e> {
     /// A new bucket with the default configuration.
-    async fn new(engine: &'e dyn StorageEngine, name: &str) -> Self {
+    pub(crate) async fn new(engine: &'e dyn StorageEngine, name: &str) -> Self {
         Self::configured(engine, config(name)).await
     }
 
     /// A new bucket with that configuration.
-    async fn configured(engine: &'e dyn StorageEngine, config: BucketConfig) -> Self {
+    pub(crate) async fn configured(engine: &'e dyn StorageEngine, config: BucketConfig) -> Self {
         let name = config.name.clone();
         save(engine, config).await;
         Self { engine, name }
     }
 
     /// Stores records as a client sends them.
-    async fn store(&self, json: &str) -> Stored {
+    pub(crate) async fn store(&self, json: &str) -> Stored {
         self.store_at(json, now()).await
     }
 
-    async fn store_at(&self, json: &str, now: Timestamp) -> Stored {
+    pub(crate) async fn store_at(&self, json: &str, now: Timestamp) -> Stored {
         self.engine.store(&self.name, records(json), now).await.expect(json)
     }
 
     /// Changes a record as a PATCH does.
-    async fn change(&self, id: &str, patch: &str) -> Changed {
+    pub(crate) async fn change(&self, id: &str, patch: &str) -> Changed {
         let change = patched(id, patch);
         self.engine.change_record(&self.name, &record_id(id), change, now()).await.expect(patch)
     }
 
-    async fn delete(&self, id: &str) -> bool {
+    pub(crate) async fn delete(&self, id: &str) -> bool {
         self.engine.delete_record(&self.name, &record_id(id)).await.expect(id)
     }
 
     /// The records that a query finds, as a client sees them.
-    async fn find(&self, query: &str) -> Vec<Json> {
+    pub(crate) async fn find(&self, query: &str) -> Vec<Json> {
         let found = self.engine.find(&self.name, &record_query(query)).await.expect(query);
         let shown = |found: Result<Document<'_>, _>| serde_json::to_value(found.expect("a document"));
         found.iter().map(|found| shown(found).expect("JSON")).collect()
@@ -120,7 +127,7 @@ impl<'e> TestBucket<'e> {
 
     /// The ids of the records that a query finds. Where it sorts nothing their order is not
     /// promised, so they are sorted here.
-    async fn ids(&self, query: &str) -> String {
+    pub(crate) async fn ids(&self, query: &str) -> String {
         let mut ids: Vec<String> = self.find(query).await.iter().map(id_of).collect();
         if !query.contains("sort_by") {
             ids.sort_unstable();
@@ -129,37 +136,40 @@ impl<'e> TestBucket<'e> {
     }
 
     /// The rows of a query, sorted, as [`shown_row`] shows them.
-    async fn rows(&self, query: &str) -> Vec<String> {
+    pub(crate) async fn rows(&self, query: &str) -> Vec<String> {
         let rows = self.aggregate(query, 1000).await.expect(query);
-        let mut shown: Vec<String> = rows.iter().map(shown_row).collect();
+        let fields = group_query(query, 1000).collected_fields();
+        let mut shown: Vec<String> = rows.iter().map(|row| shown_row(row, &fields)).collect();
         shown.sort_unstable();
         shown
     }
 
-    async fn aggregate(&self, query: &str, max_rows: usize) -> Result<Vec<Row>, StorageError> {
+    pub(crate) async fn aggregate(&self, query: &str, max_rows: usize) -> Result<Vec<Row>, StorageError> {
         self.engine.aggregate(&self.name, &group_query(query, max_rows)).await
     }
 }
 
 /// A row as `[keys] start count`, then `values/sum/set` for each collected field; what is not
-/// there, or cannot be added up, is left out.
-fn shown_row(row: &Row) -> String {
+/// wanted, or cannot be added up, is left out.
+fn shown_row(row: &Row, fields: &[CollectedField]) -> String {
     let keys: Vec<String> = row.keys.iter().map(json_of).collect();
     let start = row.start.map(|start| format!("{start} ").replace("T00:00:00+00:00", ""));
-    let collected: Vec<String> = row.collected.iter().map(shown_partial).collect();
+    let collected: Vec<String> =
+        row.collected.iter().zip(fields).map(|(partial, field)| shown_partial(partial, field)).collect();
     format!("[{}] {}{} {}", keys.join(","), start.unwrap_or_default(), row.count, collected.join(" "))
         .trim_end()
         .to_owned()
 }
 
-fn shown_partial(partial: &Partial) -> String {
-    let shown = |method| match partial.reduce(method) {
-        Ok(Reduced::Value(value)) => json_of(&value),
-        Ok(Reduced::Set(values)) => json_of(&values),
-        Err(_) => String::new(),
+fn shown_partial(partial: &Partial, field: &CollectedField) -> String {
+    let shown = |is_wanted: bool, method| match partial.reduce(method) {
+        Ok(Reduced::Value(value)) if is_wanted => json_of(&value),
+        Ok(Reduced::Set(values)) if is_wanted => json_of(&values),
+        _ => String::new(),
     };
-    let set = if partial.set.is_some() { shown(CollectMethod::Set) } else { String::new() };
-    format!("{}/{}/{set}", shown(CollectMethod::Count), shown(CollectMethod::Sum))
+    let (count, sum) =
+        (shown(field.wants_count, CollectMethod::Count), shown(field.wants_sum, CollectMethod::Sum));
+    format!("{count}/{sum}/{}", shown(field.wants_set, CollectMethod::Set))
 }
 
 fn json_of(value: &impl serde::Serialize) -> String {
@@ -212,7 +222,7 @@ async fn bucket_named(engine: &dyn StorageEngine, text: &str) -> Option<Bucket> 
 }
 
 /// The records of a body.
-fn records(json: &str) -> Vec<Record> {
+pub(crate) fn records(json: &str) -> Vec<Record> {
     let sent = SentBody::parse(json.as_bytes()).expect(json).into_records();
     check_records(&sent, &[], None).expect(json)
 }

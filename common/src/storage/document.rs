@@ -1,15 +1,17 @@
 //! Stored records: BSON documents that hold what was sent, `_id`, `_timestamp` and `_updated_at`.
 //!
-//! The starts of the periods are not stored but derived from the time when a record is shown,
-//! filtered or sorted: that makes a record a third smaller. This file alone knows how a record is
-//! encoded; engines hand the bytes on.
+//! There are two forms. The bare form leaves the starts of the periods out and derives them from the
+//! time when a record is shown, filtered or sorted: that makes a record a third smaller. It is what
+//! the embedded store keeps and what every engine answers with. The whole form has them too, as the
+//! original Backdrop stored them: that is what MongoDB groups by, and what an export holds. This
+//! file alone knows how a record is encoded; engines hand the bytes on.
 
 use bson::RawBsonRef;
 use bson::raw::{CStr, RawDocument, RawDocumentBuf};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{StorageError, StorageErrorKind};
+use super::{StorageError, StorageErrorKind, StoredRecord};
 use crate::field::UPDATED_AT;
 use crate::period::Period;
 use crate::record::{Record, RecordId};
@@ -19,8 +21,80 @@ use crate::value::ValueRef;
 const ID: &str = "_id";
 const TIMESTAMP: &str = "_timestamp";
 
-/// Encodes a record.
+/// Where MongoDB keeps the order in which records were written. No field can have this name, so no
+/// query sees it.
+pub(crate) const SEQ: &str = "-seq";
+
+/// Encodes a record in its bare form.
 pub(crate) fn encode(id: &str, record: &Record, updated_at: Timestamp) -> Vec<u8> {
+    bare(id, record, updated_at).into_bytes()
+}
+
+/// Encodes a record in its whole form.
+pub(crate) fn encode_whole(id: &str, record: &Record, updated_at: Timestamp) -> RawDocumentBuf {
+    let mut document = bare(id, record, updated_at);
+    append_periods(&mut document, record.timestamp);
+    document
+}
+
+fn append_periods(document: &mut RawDocumentBuf, timestamp: Option<Timestamp>) {
+    let Some(timestamp) = timestamp else { return };
+    for period in Period::ALL {
+        append(document, period.start_key(), ValueRef::Time(period.start(timestamp)));
+    }
+}
+
+/// The bare form of a document in either form. An `ObjectId`, which the original Backdrop left
+/// MongoDB to make for records without an id, becomes its text.
+///
+/// # Errors
+///
+/// [`StorageErrorKind::Internal`] if the document is damaged.
+pub(crate) fn to_bare(document: &RawDocument) -> Result<RawDocumentBuf, StorageError> {
+    let mut bare = RawDocumentBuf::new();
+    for element in document.iter_elements() {
+        let element = element.map_err(damaged)?;
+        let key = element.key();
+        if key.as_str() == SEQ || is_derived(key.as_str()) {
+            continue;
+        }
+        match element.value().map_err(damaged)? {
+            RawBsonRef::ObjectId(id) => bare.append(key, id.to_hex()),
+            value => bare.append(key, value),
+        }
+    }
+    Ok(bare)
+}
+
+/// Reads a record in either form, as another program may have written it. Its time of writing is
+/// `now` where it has none.
+///
+/// # Errors
+///
+/// [`StorageErrorKind::Internal`], saying what is wrong with it.
+pub(crate) fn read_foreign(bytes: &[u8], now: Timestamp) -> Result<StoredRecord, StorageError> {
+    let bare = to_bare(RawDocument::from_bytes(bytes).map_err(damaged)?)?;
+    let mut stored = Document(&bare).to_stored(now)?;
+    let record = &mut stored.record;
+    record.fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+    record.fields.retain(|(key, value)| **key != *TIMESTAMP || !value.as_ref().is_null());
+    if record.id.is_none() {
+        return Err(damaged("_id is not text without white space"));
+    }
+    if record.get(TIMESTAMP).is_some() {
+        return Err(damaged("_timestamp is not a time"));
+    }
+    match record.fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => Err(damaged(format!("it has \"{}\" twice", pair[0].0))),
+        None => Ok(stored),
+    }
+}
+
+fn is_derived(key: &str) -> bool {
+    Period::ALL.into_iter().any(|period| period.start_key() == key)
+}
+
+fn bare(id: &str, record: &Record, updated_at: Timestamp) -> RawDocumentBuf {
     let mut document = RawDocumentBuf::new();
     append(&mut document, ID, ValueRef::Text(id));
     if let Some(timestamp) = record.timestamp {
@@ -30,7 +104,7 @@ pub(crate) fn encode(id: &str, record: &Record, updated_at: Timestamp) -> Vec<u8
         append(&mut document, key, value.as_ref());
     }
     append(&mut document, UPDATED_AT, ValueRef::Time(updated_at));
-    document.into_bytes()
+    document
 }
 
 fn append(document: &mut RawDocumentBuf, key: &str, value: ValueRef<'_>) {
@@ -58,6 +132,11 @@ impl Documents {
     pub fn push(&mut self, document: &[u8]) {
         self.bytes.extend_from_slice(document);
         self.ends.push(self.bytes.len());
+    }
+
+    /// How many bytes they are, all together.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// How many there are.
@@ -95,7 +174,9 @@ impl<'a> Document<'a> {
     pub fn stored_fields(self) -> impl Iterator<Item = Result<(&'a str, ValueRef<'a>), StorageError>> {
         self.0.iter_elements().map(|element| {
             let element = element.map_err(damaged)?;
-            Ok((element.key().as_str(), decode(element.value().map_err(damaged)?)?))
+            let key = element.key().as_str();
+            let value = value_of(element.value().map_err(damaged)?);
+            Ok((key, value.map_err(|error| damaged(format!("\"{key}\" is {}", error.cause())))?))
         })
     }
 
@@ -109,7 +190,7 @@ impl<'a> Document<'a> {
         for element in self.0.iter_elements() {
             let element = element.map_err(damaged)?;
             if let Some(index) = index_of(element.key().as_str()) {
-                visit(index, decode(element.value().map_err(damaged)?)?);
+                visit(index, value_of(element.value().map_err(damaged)?)?);
             }
         }
         Ok(())
@@ -152,11 +233,31 @@ impl<'a> Document<'a> {
         Ok(record)
     }
 
+    /// The record in its whole form.
+    pub(crate) fn to_whole(self) -> Result<Vec<u8>, StorageError> {
+        let mut whole = self.0.to_owned();
+        let timestamp = match self.get(TIMESTAMP)? {
+            Some(ValueRef::Time(timestamp)) => Some(timestamp),
+            _ => None,
+        };
+        append_periods(&mut whole, timestamp);
+        Ok(whole.into_bytes())
+    }
+
+    /// The record with its time of writing, to store it elsewhere; `now` where it has none.
+    pub(crate) fn to_stored(self, now: Timestamp) -> Result<StoredRecord, StorageError> {
+        let updated_at = match self.get(UPDATED_AT)? {
+            Some(ValueRef::Time(time)) => time,
+            _ => now,
+        };
+        Ok(StoredRecord { record: self.to_record()?, updated_at })
+    }
+
     /// The value of a field, stored or derived.
     pub(crate) fn get(self, key: &str) -> Result<Option<ValueRef<'a>>, StorageError> {
         let value = |key: &str| {
             let key = <&CStr>::try_from(key).map_err(damaged)?;
-            self.0.get(key).map_err(damaged)?.map(decode).transpose()
+            self.0.get(key).map_err(damaged)?.map(value_of).transpose()
         };
         let Some(period) = Period::ALL.into_iter().find(|period| period.start_key() == key) else {
             return value(key);
@@ -180,7 +281,12 @@ impl Serialize for Document<'_> {
     }
 }
 
-fn decode(value: RawBsonRef<'_>) -> Result<ValueRef<'_>, StorageError> {
+/// A field's value as ours.
+///
+/// # Errors
+///
+/// [`StorageErrorKind::Internal`] for a type that no record has.
+pub(crate) fn value_of(value: RawBsonRef<'_>) -> Result<ValueRef<'_>, StorageError> {
     Ok(match value {
         RawBsonRef::Null => ValueRef::Null,
         RawBsonRef::Boolean(value) => ValueRef::Bool(value),
@@ -239,6 +345,66 @@ mod tests {
         assert_eq!(document.get("nope").ok().flatten(), None);
         let month = Timestamp::parse("2014-11-01").map(ValueRef::Time).ok();
         assert_eq!(document.get("_month_start_at").ok().flatten(), month);
+    }
+
+    #[test]
+    fn the_whole_form_reads_back() {
+        let now = Timestamp::parse("2030-01-01").expect("a time");
+        let bytes = encoded();
+        let document = Document::new(&bytes).expect("a document");
+        let whole = document.to_whole().expect("a whole document");
+        let written = document.to_stored(now).expect("a record");
+        assert_eq!(encode_whole("r1", &record(), written.updated_at).as_bytes(), whole);
+        assert_eq!(read_foreign(&whole, now).ok(), Some(written));
+    }
+
+    #[test]
+    fn a_record_of_backdrop_is_read() {
+        let now = Timestamp::parse("2030-01-01").expect("a time");
+        let id = bson::oid::ObjectId::parse_str("507f1f77bcf86cd799439011").expect("an id");
+        let read = |document: bson::Document| read_foreign(&document.to_vec().expect("bytes"), now);
+        let time = bson::DateTime::from_millis(0);
+        let stored = read(bson::doc! {
+            "zz": 5_i32, "_week_start_at": time, "_id": id, "aa": 1.5, "_timestamp": time, "-seq": 1,
+        })
+        .expect("a record");
+        assert_eq!(stored.updated_at, now);
+        assert_eq!(stored.record.timestamp, Timestamp::from_millis(0));
+        assert_eq!(stored.record.id, RecordId::parse("507f1f77bcf86cd799439011"));
+        let fields = [("aa".into(), Value::Float(1.5)), ("zz".into(), Value::Int(5))];
+        assert_eq!(stored.record.fields, fields);
+        assert!(read(bson::doc! {"_id": "aa", "_timestamp": bson::Bson::Null}).is_ok());
+    }
+
+    #[test]
+    fn faults_of_foreign_records() {
+        let message = |document: bson::Document| {
+            let bytes = document.to_vec().expect("bytes");
+            read_foreign(&bytes, Timestamp::MIN).expect_err("a fault").cause().to_string()
+        };
+        let mut twice = encoded();
+        let place = twice.windows(3).position(|part| part == b"bb\0").expect("a key");
+        twice[place..place + 2].copy_from_slice(b"aa");
+        let messages = [
+            message(bson::doc! {"aa": 1}),
+            message(bson::doc! {"_id": 5}),
+            message(bson::doc! {"_id": "a b"}),
+            message(bson::doc! {"_id": "aa", "_timestamp": "2014-01-01"}),
+            message(bson::doc! {"_id": "aa", "aa": {"bb": 1}}),
+            message(bson::doc! {"_id": "aa", "aa": [1]}),
+            message(bson::doc! {"_id": "aa", "aa": bson::DateTime::MAX}),
+            read_foreign(&twice, Timestamp::MIN).expect_err("a fault").cause().to_string(),
+        ];
+        insta::assert_snapshot!(messages.join("\n"), @r#"
+        _id is not text without white space
+        _id is not text without white space
+        _id is not text without white space
+        _timestamp is not a time
+        "aa" is a value of type EmbeddedDocument
+        "aa" is a value of type Array
+        "aa" is a time out of range
+        it has "aa" twice
+        "#);
     }
 
     #[test]

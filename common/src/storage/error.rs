@@ -32,6 +32,11 @@ impl StorageError {
         Self { kind, source: source.into() }
     }
 
+    /// What went wrong, as whoever made the error knows it, without what that means for the store.
+    pub(crate) fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.source
+    }
+
     /// What a caller can make of it.
     pub fn kind(&self) -> StorageErrorKind {
         self.kind

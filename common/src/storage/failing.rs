@@ -1,12 +1,15 @@
-//! An engine that fails as it is told to, for tests of what an app then answers.
+//! An engine that fails as it is told to, or never answers, for tests of what an app then does.
 
 use async_trait::async_trait;
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, watch};
 
 use super::{
-    BucketSave, Changed, Documents, RecordChange, Row, StorageEngine, StorageError, StorageErrorKind, Stored,
+    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Row, StorageEngine,
+    StorageError, StorageErrorKind, Stored, StoredRecord,
 };
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
-use crate::query::{GroupQuery, RecordQuery};
+use crate::query::{GroupQuery, Query, RecordQuery};
 use crate::record::{Record, RecordId};
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
@@ -18,6 +21,20 @@ pub struct FailingEngine {
     pub kind: StorageErrorKind,
     /// The bucket at every address; without one, looking for it fails like the rest.
     pub bucket: Option<Bucket>,
+    /// With this, a query for records does not fail but goes on until nobody waits for it.
+    pub endless: Option<UnderWay>,
+}
+
+/// How many queries are under way.
+pub type UnderWay = watch::Sender<usize>;
+
+/// One query that is under way until it is dropped.
+struct Entry<'a>(&'a UnderWay);
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// What must not reach a client.
@@ -98,10 +115,33 @@ impl StorageEngine for FailingEngine {
     }
 
     async fn find(&self, _: &BucketName, _: &RecordQuery) -> Result<Documents, StorageError> {
-        self.fail()
+        let Some(under_way) = &self.endless else { return self.fail() };
+        under_way.send_modify(|count| *count += 1);
+        let _entry = Entry(under_way);
+        std::future::pending().await
     }
 
     async fn aggregate(&self, _: &BucketName, _: &GroupQuery) -> Result<Vec<Row>, StorageError> {
+        self.fail()
+    }
+
+    async fn explain(&self, _: &BucketName, _: &Query) -> Result<Box<RawValue>, StorageError> {
+        self.fail()
+    }
+
+    async fn is_written(&self, _: &BucketName) -> Result<bool, StorageError> {
+        self.fail()
+    }
+
+    async fn export(&self, _: &BucketName, _: mpsc::Sender<Documents>) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn restore(&self, _: &BucketName, _: Vec<StoredRecord>) -> Result<Stored, StorageError> {
+        self.fail()
+    }
+
+    async fn migrate(&self, _: MigrationMode, _: MigrationReport<'_>) -> Result<(), StorageError> {
         self.fail()
     }
 }

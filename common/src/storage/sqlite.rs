@@ -13,7 +13,6 @@
 mod connections;
 mod error;
 mod layout;
-mod made_id;
 mod records;
 mod registry;
 mod scan;
@@ -22,19 +21,22 @@ mod statement;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use self::connections::Connections;
 use super::{
-    BucketSave, Changed, Documents, RecordChange, Row, StorageEngine, StorageError, StorageErrorKind, Stored,
+    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Row, StorageEngine,
+    StorageError, StorageErrorKind, Stored, StoredRecord,
 };
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
-use crate::query::{GroupQuery, RecordQuery};
-use crate::record::{Record, RecordId};
+use crate::query::{GroupQuery, Query, RecordQuery};
+use crate::record::RecordId;
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 use crate::user::{GrantChange, User};
@@ -69,12 +71,15 @@ impl SqliteEngine {
         })
     }
 
+    /// Reads in turn, for as long as somebody waits for it.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let connections = Arc::clone(&self.connections);
-        in_turn(&self.reading, move || connections.read(work)).await
+        let waiting = Waiting::default();
+        let unwanted = Arc::clone(&waiting.unwanted);
+        in_turn(&self.reading, move || connections.read(unwanted, work)).await
     }
 
     async fn write<T: Send + 'static>(
@@ -83,6 +88,18 @@ impl SqliteEngine {
     ) -> Result<T, StorageError> {
         let connections = Arc::clone(&self.connections);
         in_turn(&self.writing, move || connections.write(work)).await
+    }
+}
+
+/// Somebody who waits for an answer. The answer is unwanted as soon as this is dropped.
+#[derive(Default)]
+struct Waiting {
+    unwanted: Arc<AtomicBool>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.unwanted.store(true, Ordering::Relaxed);
     }
 }
 
@@ -147,16 +164,6 @@ impl StorageEngine for SqliteEngine {
         self.write(move |transaction| registry::change_grants(transaction, &email, &change)).await
     }
 
-    async fn store(
-        &self,
-        bucket: &BucketName,
-        records: Vec<Record>,
-        now: Timestamp,
-    ) -> Result<Stored, StorageError> {
-        let bucket = bucket.clone();
-        self.write(move |transaction| records::store(transaction, &bucket, &records, now)).await
-    }
-
     async fn change_record(
         &self,
         bucket: &BucketName,
@@ -196,6 +203,34 @@ impl StorageEngine for SqliteEngine {
         let (bucket, query) = (bucket.clone(), query.clone());
         self.read(move |connection| scan::aggregate(connection, &bucket, &query)).await
     }
+
+    async fn explain(&self, bucket: &BucketName, query: &Query) -> Result<Box<RawValue>, StorageError> {
+        let (bucket, query) = (bucket.clone(), query.clone());
+        let explained = self.read(move |connection| scan::explain(connection, &bucket, &query)).await?;
+        to_raw_value(&explained).map_err(|error| StorageError::new(StorageErrorKind::Internal, error))
+    }
+
+    async fn is_written(&self, bucket: &BucketName) -> Result<bool, StorageError> {
+        let bucket = bucket.clone();
+        self.read(move |connection| records::is_written(connection, &bucket)).await
+    }
+
+    async fn export(&self, bucket: &BucketName, pages: mpsc::Sender<Documents>) -> Result<(), StorageError> {
+        let bucket = bucket.clone();
+        // One snapshot for all of it. The log cannot be folded back into the file meanwhile, so it
+        // grows if much is written while a large bucket is exported; it shrinks after.
+        self.read(move |connection| scan::export(connection, &bucket, &pages)).await
+    }
+
+    async fn restore(&self, bucket: &BucketName, records: Vec<StoredRecord>) -> Result<Stored, StorageError> {
+        let bucket = bucket.clone();
+        self.write(move |transaction| records::store(transaction, &bucket, &records)).await
+    }
+
+    async fn migrate(&self, _: MigrationMode, _: MigrationReport<'_>) -> Result<(), StorageError> {
+        // There is one version of the layout so far, and opening the file checked that it is that.
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -222,6 +257,31 @@ mod tests {
         let refused = engine.save_users(Vec::new()).await.expect_err("no turn");
         assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
         engine.ping().await.expect("readers do not wait for writers");
+    }
+
+    #[tokio::test]
+    async fn a_query_that_nobody_waits_for_ends() {
+        const ENDLESS: &str =
+            "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT n FROM number";
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder);
+        let turns = u32::try_from(engine.reading.available_permits()).expect("a few");
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let query = engine.read(move |connection| {
+            begun.send(()).expect("somebody waits for it");
+            let mut endless = connection.prepare(ENDLESS)?;
+            let mut rows = endless.query([])?;
+            while rows.next()?.is_some() {}
+            Ok(())
+        });
+        tokio::select! {
+            _ = query => panic!("it has no end"),
+            begun = has_begun => begun.expect("it began"),
+        }
+        let all = timeout(Duration::from_secs(30), engine.reading.acquire_many(turns)).await;
+        drop(all.expect("its turn ends").expect("turns"));
+        engine.ping().await.expect("the next one is answered");
+        assert!(engine.buckets().await.expect("the one after it as well").is_empty());
     }
 
     #[tokio::test]

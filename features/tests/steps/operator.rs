@@ -1,6 +1,5 @@
 //! What an operator does and sees: commands, starting and ending, the log, the files.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -54,10 +53,9 @@ async fn restart(world: &mut BackdropWorld) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[when("the database is lost")]
-fn lose_database(world: &mut BackdropWorld) -> anyhow::Result<()> {
-    fs::write(world.installation.database(), "this is no database")?;
-    Ok(())
+#[when("the database is damaged")]
+async fn damage_database(world: &mut BackdropWorld) -> anyhow::Result<()> {
+    world.installation.database().damage().await
 }
 
 #[then("both apps end well when they are told to")]
@@ -139,18 +137,9 @@ fn file(world: &mut BackdropWorld, name: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[then(expr = "no file of the database has {string}")]
-fn database_has_no(world: &mut BackdropWorld, text: String) -> anyhow::Result<()> {
-    let database = world.installation.database();
-    let name = database.file_name().context("the database has no name")?.to_string_lossy();
-    for file in fs::read_dir(world.installation.folder())? {
-        let file = file?;
-        if file.file_name().to_string_lossy().starts_with(&*name) {
-            let bytes = fs::read(file.path())?;
-            let found = bytes.windows(text.len()).any(|part| part == text.as_bytes());
-            ensure!(!found, "it is in {}", file.path().display());
-        }
-    }
+#[then(expr = "the database has no {string}")]
+async fn database_has_no(world: &mut BackdropWorld, text: String) -> anyhow::Result<()> {
+    ensure!(!world.installation.database().has(&text).await?, "it has");
     Ok(())
 }
 

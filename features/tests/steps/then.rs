@@ -64,6 +64,15 @@ fn csv_columns(world: &mut BackdropWorld, step: &Step) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Each store says which it is; the rest is its own affair.
+#[then("the store is explained")]
+fn explained(world: &mut BackdropWorld) -> anyhow::Result<()> {
+    let answer = world.answer()?;
+    let names_store = answer.json()?["explain"]["engine"].is_string();
+    ensure!(names_store, "the answer is {}", answer.text());
+    Ok(())
+}
+
 #[then(expr = "the answer says that it is {string}")]
 fn says_status(world: &mut BackdropWorld, expected: String) -> anyhow::Result<()> {
     let answer = world.answer()?;

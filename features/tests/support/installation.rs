@@ -1,9 +1,9 @@
-//! An installation of Backdrop: a folder of its own with a database and a log, the settings, and
-//! what can be started there.
+//! An installation of Backdrop: a folder and a database of its own, a log, the settings, and what can
+//! be started there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Context;
@@ -11,17 +11,18 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use super::database::{Database, Engine};
 use super::program::{App, Program, binaries};
 
 /// The token that deletes a bucket's data.
 pub(crate) const MANAGEMENT_TOKEN: &str = "dev-create-endpoint-token";
 
-const DATABASE: &str = "backdrop.db";
 const LOG: &str = "programs.log";
 
-/// A folder, settings, and nothing that runs.
+/// A folder, a database, settings, and nothing that runs.
 #[derive(Debug)]
 pub(crate) struct Installation {
+    database: Database,
     folder: TempDir,
     settings: BTreeMap<String, String>,
     /// Whether the settings say which ports to listen on, and not the command line.
@@ -37,15 +38,16 @@ pub(crate) struct Printed {
 }
 
 impl Installation {
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new(engine: Engine) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("backdrop-test-").tempdir()?;
+        let database = Database::new(engine, folder.path())?;
         let settings = [
-            ("BACKDROP_DATABASE_URL", format!("sqlite://{}", folder.path().join(DATABASE).display())),
+            ("BACKDROP_DATABASE_URL", database.url()),
             ("BACKDROP_ADDRESS", "127.0.0.1".to_owned()),
             ("BACKDROP_MANAGEMENT_TOKEN", MANAGEMENT_TOKEN.to_owned()),
         ];
         let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Ok(Self { folder, settings, ports_are_settings: false })
+        Ok(Self { database, folder, settings, ports_are_settings: false })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -67,9 +69,9 @@ impl Installation {
         self.ports_are_settings = true;
     }
 
-    /// The file of the database, unless a scenario sets another.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder().join(DATABASE)
+    /// The database, unless a scenario sets another.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// What the programs have logged.

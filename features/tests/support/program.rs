@@ -155,7 +155,16 @@ fn build() -> anyhow::Result<PathBuf> {
         Some(profile) => profile,
         None => bail!("the folder of the test names no profile"),
     };
-    let status = std::process::Command::new(env!("CARGO"))
+    let mut command = std::process::Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        // What cargo tells a test about its own package. Some build scripts are run again, and much
+        // with them, when it changes.
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&*name);
+        }
+    }
+    let status = command
         .args(["build", "--quiet", "-p", "backdrop-read", "-p", "backdrop-write", "--bins"])
         .args(["--profile", profile, "--target-dir"])
         .arg(target)

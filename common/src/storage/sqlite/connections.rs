@@ -1,7 +1,9 @@
 //! Connections to the file: one that writes, as many that read as are in use at once.
 
+use std::ffi::c_int;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -14,6 +16,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many connections are kept for the next readers; each may hold 16 MB of the file.
 const IDLE_READERS: usize = 16;
+
+/// How many instructions of its own SQLite runs before it asks whether to go on; they take a
+/// millisecond or so.
+const INSTRUCTIONS: c_int = 10_000;
 
 /// Opens, lends and takes back connections.
 pub(super) struct Connections {
@@ -55,9 +61,10 @@ impl Connections {
         done
     }
 
-    /// Runs work on a snapshot of the file.
+    /// Runs work on a snapshot of the file. It fails soon after `unwanted` becomes true.
     pub(super) fn read<T>(
         &self,
+        unwanted: Arc<AtomicBool>,
         work: impl FnOnce(&Connection) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let idle = lock(&self.idle_readers).pop();
@@ -65,6 +72,9 @@ impl Connections {
             Some(connection) => connection,
             None => self.open_reader()?,
         };
+        // Each call has a flag of its own, so that none is ended in the place of another one that had
+        // the connection before. (An interrupt would end whatever runs, or miss its moment.)
+        connection.progress_handler(INSTRUCTIONS, Some(move || unwanted.load(Ordering::Relaxed)))?;
         let transaction = connection.transaction()?;
         let done = work(&transaction);
         transaction.finish()?;
@@ -143,6 +153,10 @@ mod tests {
         (folder, connections)
     }
 
+    fn wanted() -> Arc<AtomicBool> {
+        Arc::default()
+    }
+
     #[test]
     fn a_full_disk_is_unavailable_and_works_again_with_room() {
         let (_folder, connections) = connections();
@@ -159,7 +173,7 @@ mod tests {
         connections.write(|_| Ok(())).expect("a fresh connection has room");
         let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'filler'";
         let fillers: u32 = connections
-            .read(|connection| Ok(connection.query_row(tables, [], |row| row.get(0))?))
+            .read(wanted(), |connection| Ok(connection.query_row(tables, [], |row| row.get(0))?))
             .expect("a count");
         assert_eq!(fillers, 0, "nothing of the failed write is stored");
     }
@@ -167,7 +181,8 @@ mod tests {
     #[test]
     fn readers_cannot_write() {
         let (_folder, connections) = connections();
-        let refused = connections.read(|connection| Ok(connection.execute_batch("CREATE TABLE x (y)")?));
+        let refused =
+            connections.read(wanted(), |connection| Ok(connection.execute_batch("CREATE TABLE x (y)")?));
         assert!(refused.is_err());
     }
 

@@ -13,7 +13,8 @@ impl From<Error> for StorageError {
 fn kind(error: &Error) -> StorageErrorKind {
     match error.sqlite_error_code() {
         // Another process holds the lock for too long, the disk is full or read-only or fails, or
-        // there is no memory or no file handle: an operator can mend all of these.
+        // there is no memory or no file handle: an operator can mend all of these. Or nobody waits
+        // for the answer, and then nobody sees this either.
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
@@ -22,7 +23,8 @@ fn kind(error: &Error) -> StorageErrorKind {
             | ErrorCode::SystemIoFailure
             | ErrorCode::CannotOpen
             | ErrorCode::PermissionDenied
-            | ErrorCode::OutOfMemory,
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationInterrupted,
         ) => StorageErrorKind::Unavailable,
         _ => StorageErrorKind::Internal,
     }
@@ -45,6 +47,7 @@ mod tests {
         check(ffi::SQLITE_READONLY_DBMOVED, StorageErrorKind::Unavailable);
         check(ffi::SQLITE_IOERR_WRITE, StorageErrorKind::Unavailable);
         check(ffi::SQLITE_BUSY_SNAPSHOT, StorageErrorKind::Unavailable);
+        check(ffi::SQLITE_INTERRUPT, StorageErrorKind::Unavailable);
         check(ffi::SQLITE_CANTOPEN, StorageErrorKind::Unavailable);
         check(ffi::SQLITE_CORRUPT, StorageErrorKind::Internal);
         check(ffi::SQLITE_CONSTRAINT_UNIQUE, StorageErrorKind::Internal);

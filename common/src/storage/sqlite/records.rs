@@ -2,13 +2,13 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
-use super::made_id;
 use super::registry::{self, BucketState};
 use crate::bucket::{BucketConfig, BucketName};
 use crate::record::checks::InvalidRecord;
 use crate::record::{Record, RecordId};
 use crate::storage::document::{self, Document};
-use crate::storage::{Changed, StorageError, Stored};
+use crate::storage::made_id;
+use crate::storage::{Changed, StorageError, Stored, StoredRecord};
 use crate::timestamp::Timestamp;
 use crate::value::ValueRef;
 
@@ -19,20 +19,19 @@ const TOMBSTONES_KEPT: i64 = 1_000_000;
 pub(super) fn store(
     transaction: &Transaction<'_>,
     bucket: &BucketName,
-    records: &[Record],
-    now: Timestamp,
+    records: &[StoredRecord],
 ) -> Result<Stored, StorageError> {
     let mut writer = Writer::new(transaction, bucket)?;
     if records.is_empty() {
         return Ok(Stored::default());
     }
     let mut stored = Stored::default();
-    for record in records {
+    for StoredRecord { record, updated_at } in records {
         let replaces = match &record.id {
             Some(id) => writer.remove(id)?,
             None => false,
         };
-        writer.insert(record.id.as_ref(), record, now)?;
+        writer.insert(record.id.as_ref(), record, *updated_at)?;
         if replaces { stored.replaced += 1 } else { stored.new += 1 }
     }
     writer.finish()?;
@@ -76,13 +75,17 @@ pub(super) fn empty(transaction: &Transaction<'_>, bucket: &BucketName) -> Resul
 }
 
 pub(super) fn delete_data(transaction: &Transaction<'_>, bucket: &BucketName) -> Result<bool, StorageError> {
-    let number = registry::state(transaction, bucket)?.number;
-    let written: bool =
-        transaction.query_row("SELECT written FROM bucket WHERE number = ?1", [number], |row| row.get(0))?;
+    let written = is_written(transaction, bucket)?;
     if written {
-        clear(transaction, number, false)?;
+        clear(transaction, registry::state(transaction, bucket)?.number, false)?;
     }
     Ok(written)
+}
+
+pub(super) fn is_written(connection: &Connection, bucket: &BucketName) -> Result<bool, StorageError> {
+    let number = registry::state(connection, bucket)?.number;
+    let sql = "SELECT written FROM bucket WHERE number = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([number], |row| row.get(0))?)
 }
 
 fn clear(transaction: &Transaction<'_>, number: i64, written: bool) -> Result<(), StorageError> {
@@ -292,7 +295,10 @@ mod tests {
     fn apply(transaction: &Transaction<'_>, bucket: &BucketName, write: Write) -> Result<(), StorageError> {
         let now = Timestamp::parse("2020-01-01").expect("a time");
         match write {
-            Write::Store(records) => store(transaction, bucket, &records, now).map(drop),
+            Write::Store(records) => {
+                let stored = |record| StoredRecord { record, updated_at: now };
+                store(transaction, bucket, &records.into_iter().map(stored).collect::<Vec<_>>()).map(drop)
+            }
             Write::Change(id, new) => change(transaction, bucket, &id, &|_| Ok(new.clone()), now).map(drop),
             Write::Refuse(id) => change(transaction, bucket, &id, &|_| Err(Vec::new()), now).map(drop),
             Write::Delete(id) => delete(transaction, bucket, &id).map(drop),

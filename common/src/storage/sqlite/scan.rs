@@ -2,10 +2,14 @@
 //! at, and groups are added up as records pass by. No record is ever built in memory.
 
 mod columns;
+mod explain;
 mod found;
 mod groups;
 
 use rusqlite::{Connection, params_from_iter};
+use tokio::sync::mpsc;
+
+pub(super) use self::explain::explain;
 
 use self::columns::{Columns, Filters};
 use self::found::Found;
@@ -13,8 +17,8 @@ use self::groups::Groups;
 use super::registry;
 use super::statement::{self, Statement, TimeIndex};
 use crate::bucket::BucketName;
-use crate::query::{GroupQuery, RecordQuery, Selection, TimeRange};
-use crate::storage::{Document, Documents, Row, StorageError};
+use crate::query::{GroupQuery, RecordQuery, RecordSort, Selection, TimeRange};
+use crate::storage::{CollectedField, Document, Documents, Row, StorageError};
 use crate::timestamp::Timestamp;
 use crate::value::ValueRef;
 
@@ -23,18 +27,13 @@ pub(super) fn find(
     bucket: &BucketName,
     query: &RecordQuery,
 ) -> Result<Documents, StorageError> {
-    let number = registry::state(connection, bucket)?.number;
-    // A sort by time reads through the index and may stop early, whatever the range.
-    let index = match statement::order_by_time(query) {
-        Some(_) => TimeIndex::Use,
-        None => time_index(connection, number, &query.selection)?,
-    };
+    let statement = records_statement(connection, bucket, query)?;
     let mut columns = Columns::default();
     let filters = Filters::new(&query.selection.filters, &mut columns);
-    let sort = query.sort.as_ref().filter(|_| statement::order_by_time(query).is_none());
+    let sort = left_to_sort(query);
     let mut found = Found::new(sort, query.limit);
     let key = sort.map(|sort| columns.add(sort.field.as_str()));
-    scan(connection, &statement::records(number, query, index), |row| {
+    scan(connection, &statement, |row| {
         let bytes = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
         let values = columns.read(timestamp(row, 1)?, Some(Document::new(bytes)?))?;
         if filters.pass(&values) {
@@ -51,16 +50,12 @@ pub(super) fn aggregate(
     bucket: &BucketName,
     query: &GroupQuery,
 ) -> Result<Vec<Row>, StorageError> {
-    let number = registry::state(connection, bucket)?.number;
-    let mut columns = Columns::default();
-    let filters = Filters::new(&query.selection.filters, &mut columns);
-    let keys: Vec<usize> = query.keys.iter().map(|key| columns.add(key.as_str())).collect();
     let fields = query.collected_fields();
-    let collected: Vec<usize> = fields.iter().map(|field| columns.add(field.field.as_str())).collect();
+    let GroupColumns { columns, filters, keys, collected } = GroupColumns::new(query, &fields);
     let needs_fields = columns.needs_document();
-    let index = time_index(connection, number, &query.selection)?;
+    let statement = groups_statement(connection, bucket, query, needs_fields)?;
     let mut groups = Groups::new(query, &keys, &fields);
-    scan(connection, &statement::groups(number, &query.selection, needs_fields, index), |row| {
+    scan(connection, &statement, |row| {
         let timestamp = timestamp(row, 0)?;
         let document = if needs_fields {
             Some(Document::new(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?)
@@ -82,6 +77,83 @@ pub(super) fn aggregate(
         Ok(true)
     })?;
     Ok(groups.rows)
+}
+
+/// Sends every record in the order of writing, until nobody receives them any more.
+pub(super) fn export(
+    connection: &Connection,
+    bucket: &BucketName,
+    pages: &mpsc::Sender<Documents>,
+) -> Result<(), StorageError> {
+    /// Large enough for speed, small enough to have a few of them in memory.
+    const PAGE_BYTES: usize = 1 << 20;
+    let number = registry::state(connection, bucket)?.number;
+    let mut page = Documents::default();
+    let mut received = true;
+    scan(connection, &statement::in_order_of_writing(number), |row| {
+        page.push(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+        if page.bytes() >= PAGE_BYTES {
+            received = pages.blocking_send(std::mem::take(&mut page)).is_ok();
+        }
+        Ok(received)
+    })?;
+    if received && !page.is_empty() {
+        // Whoever asked has gone, and needs no answer.
+        let _ = pages.blocking_send(page);
+    }
+    Ok(())
+}
+
+/// What SQLite is asked for a query for records.
+fn records_statement(
+    connection: &Connection,
+    bucket: &BucketName,
+    query: &RecordQuery,
+) -> Result<Statement, StorageError> {
+    let number = registry::state(connection, bucket)?.number;
+    // A sort by time reads through the index and may stop early, whatever the range.
+    let index = match statement::order_by_time(query) {
+        Some(_) => TimeIndex::Use,
+        None => time_index(connection, number, &query.selection)?,
+    };
+    Ok(statement::records(number, query, index))
+}
+
+/// The order that SQLite does not bring the records in by itself.
+fn left_to_sort(query: &RecordQuery) -> Option<&RecordSort> {
+    query.sort.as_ref().filter(|_| statement::order_by_time(query).is_none())
+}
+
+/// What SQLite is asked for a query for groups.
+fn groups_statement(
+    connection: &Connection,
+    bucket: &BucketName,
+    query: &GroupQuery,
+    needs_fields: bool,
+) -> Result<Statement, StorageError> {
+    let number = registry::state(connection, bucket)?.number;
+    let index = time_index(connection, number, &query.selection)?;
+    Ok(statement::groups(number, &query.selection, needs_fields, index))
+}
+
+/// The fields that a query for groups looks at, and what for.
+struct GroupColumns<'q> {
+    columns: Columns<'q>,
+    filters: Filters<'q>,
+    /// The places of the keys.
+    keys: Vec<usize>,
+    /// The places of the collected fields.
+    collected: Vec<usize>,
+}
+
+impl<'q> GroupColumns<'q> {
+    fn new(query: &'q GroupQuery, fields: &'q [CollectedField]) -> Self {
+        let mut columns = Columns::default();
+        let filters = Filters::new(&query.selection.filters, &mut columns);
+        let keys = query.keys.iter().map(|key| columns.add(key.as_str())).collect();
+        let collected = fields.iter().map(|field| columns.add(field.field.as_str())).collect();
+        Self { columns, filters, keys, collected }
+    }
 }
 
 /// Runs a statement and calls `visit` with each row until it answers false.

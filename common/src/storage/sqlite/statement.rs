@@ -5,8 +5,8 @@
 
 use rusqlite::types::Value as SqlValue;
 
-use super::made_id;
 use crate::query::{Direction, RecordQuery, Selection, Test, TimeRange, Wanted};
+use crate::storage::made_id;
 
 /// A statement with its parameters.
 #[derive(Debug, PartialEq)]
@@ -45,6 +45,11 @@ pub(super) fn groups(number: i64, selection: &Selection, needs_fields: bool, ind
     // Without fields the index alone answers, which is always the shorter way.
     let (columns, index) = if needs_fields { ("ts, doc", index) } else { ("ts", TimeIndex::Use) };
     select(columns, number, selection, index)
+}
+
+/// The statement for all records in the order in which they were written; column `doc`.
+pub(super) fn in_order_of_writing(number: i64) -> Statement {
+    Statement { sql: format!("SELECT doc FROM record_{number} ORDER BY seq"), params: Vec::new() }
 }
 
 fn select(columns: &str, number: i64, selection: &Selection, index: TimeIndex) -> Statement {

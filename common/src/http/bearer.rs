@@ -1,23 +1,30 @@
-//! Who may write: the `Authorization` header, judged against a bucket's token or the management
-//! token. No error and no log line repeats what was sent.
+//! Who may write, and who may see what others do not: the `Authorization` header, judged against a
+//! bucket's token or the management token. No error and no log line repeats what was sent.
 
-use backdrop_common::bucket::Bucket;
-use backdrop_common::http::ApiError;
-use backdrop_common::token::is_secret;
 use rocket::request::Request;
 use secrecy::SecretString;
 
+use super::ApiError;
+use crate::bucket::Bucket;
+use crate::token::is_secret;
+
 /// The `Authorization` header of a request.
 #[derive(Clone, Copy)]
-pub(crate) struct Authorization<'r>(Option<&'r str>);
+pub struct Authorization<'r>(Option<&'r str>);
 
 impl<'r> Authorization<'r> {
-    pub(crate) fn of(request: &'r Request<'_>) -> Self {
+    /// The header of a request, if it has one.
+    pub fn of(request: &'r Request<'_>) -> Self {
         Self(request.headers().get_one("Authorization"))
     }
 
-    /// Whether it holds the token of a bucket. A bucket without one takes no writes.
-    pub(crate) fn allows(self, bucket: &Bucket) -> Result<(), ApiError> {
+    /// Whether it holds the token of a bucket. That of a bucket without one is held by nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::MissingAuthorization`] without the header, [`ApiError::Unauthorized`] if it holds
+    /// anything else.
+    pub fn allows(self, bucket: &Bucket) -> Result<(), ApiError> {
         let header = self.0.ok_or(ApiError::MissingAuthorization)?;
         let allowed =
             token(header).zip(bucket.token.as_ref()).is_some_and(|(token, hash)| hash.matches(token));
@@ -25,7 +32,11 @@ impl<'r> Authorization<'r> {
     }
 
     /// Whether it holds the management token. Without one set, nothing does.
-    pub(crate) fn is_management(self, expected: Option<&SecretString>, bucket: &str) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unauthorized`] if it does not.
+    pub fn is_management(self, expected: Option<&SecretString>, bucket: &str) -> Result<(), ApiError> {
         let allowed =
             self.0.and_then(token).zip(expected).is_some_and(|(token, expected)| is_secret(expected, token));
         if allowed { Ok(()) } else { Err(ApiError::Unauthorized(bucket.to_owned())) }
@@ -39,10 +50,9 @@ fn token(header: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use backdrop_common::bucket::{BucketConfig, BucketName};
-    use backdrop_common::token::TokenHash;
-
     use super::*;
+    use crate::bucket::{BucketConfig, BucketName};
+    use crate::token::TokenHash;
 
     fn bucket(bearer_token: Option<&str>) -> Bucket {
         let name = BucketName::parse("foo").expect("a name");
@@ -71,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_without_a_token_takes_no_writes() {
+    fn nobody_holds_the_token_of_a_bucket_without_one() {
         for header in ["Bearer x", "Bearer ", "Bearer null"] {
             assert!(Authorization(Some(header)).allows(&bucket(None)).is_err(), "{header}");
         }

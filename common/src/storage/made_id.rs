@@ -4,9 +4,9 @@
 //! made id = millis12 "-" seq12 "-" chance8        (lower-case hexadecimal)
 //! ```
 //!
-//! They sort by the time of storing, then by the order of writing. The `seq` in them finds the
-//! record by its primary key, which spares an index entry for each; the chance keeps a client from
-//! naming a record before it exists.
+//! They sort by the time of storing, then by the order of writing. The embedded store finds a record
+//! by the `seq` in them, its primary key, which spares an index entry for each; the chance keeps a
+//! client from naming a record before it exists.
 
 use crate::timestamp::Timestamp;
 

@@ -1,0 +1,339 @@
+//! Buckets and users as BSON documents, in the form of the original Backdrop's collections: what
+//! MongoDB keeps of them, and what an export holds.
+//!
+//! ```text
+//! buckets  { _id: name, name, data_group, data_type, …, schema: JSON text, token_hash }
+//! users    { _id: email, email, buckets: [ name ] }
+//! ```
+//!
+//! What the original wrote reads too: numbers in any of BSON's types, a schema as a document, names
+//! that mean nothing to us, and the bearer token itself where we keep its hash.
+
+use bson::{Bson, Document};
+use serde_json::{Map, Number, Value as Json};
+
+use crate::bucket::seed::{BucketSeed, InvalidBucket, parse_seed};
+use crate::bucket::{Bucket, BucketConfig, BucketName, InvalidBucketName, TokenChange, UploadFormat};
+use crate::token::{DamagedTokenHash, TokenHash};
+use crate::user::{GrantChange, InvalidUser, User};
+use crate::value::exact_int;
+
+/// The key under which a document names itself.
+const ID: &str = "_id";
+/// Where the original Backdrop kept a bucket's token.
+const BEARER_TOKEN: &str = "bearer_token";
+/// Where we keep its hash.
+pub(crate) const TOKEN_HASH: &str = "token_hash";
+
+/// A document is not that of a bucket or of a user. `Display` has no token in it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidRegistryDocument {
+    /// It is no BSON document at all.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// A bucket's configuration has a fault.
+    #[error("bucket {name}: {fault}")]
+    Bucket {
+        /// The name that it gives itself.
+        name: String,
+        /// What is wrong.
+        fault: InvalidBucket,
+    },
+    /// What is kept of a bucket's token is not readable.
+    #[error("bucket \"{name}\": {fault}")]
+    Token {
+        /// The bucket's name.
+        name: BucketName,
+        /// What is wrong.
+        fault: DamagedTokenHash,
+    },
+    /// A user has no address, or one that is none.
+    #[error("a user: {0}")]
+    User(#[from] InvalidUser),
+    /// What a user is granted is no list of buckets.
+    #[error("user {email}: buckets must be a list of bucket names{}", .fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default())]
+    Grants {
+        /// The user's address.
+        email: String,
+        /// The text in the list that is no name, if it is a list of texts.
+        fault: Option<InvalidBucketName>,
+    },
+}
+
+/// Reads the bytes of a document.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Document, InvalidRegistryDocument> {
+    Document::from_reader(bytes).map_err(|error| InvalidRegistryDocument::Damaged(error.to_string()))
+}
+
+/// The bytes of a document that was encoded here.
+pub(crate) fn to_bytes(document: &Document) -> Vec<u8> {
+    document.to_vec().expect("keys that have no NUL, and values of a few megabytes at most")
+}
+
+/// The document of a bucket.
+pub(crate) fn encode_bucket(config: &BucketConfig, token: Option<&TokenHash>) -> Document {
+    // Taken apart, so that a new setting is not forgotten here.
+    let BucketConfig {
+        name,
+        data_group,
+        data_type,
+        raw_queries_allowed,
+        queryable,
+        published,
+        realtime,
+        capped_size,
+        auto_ids,
+        upload_format,
+        upload_filters,
+        max_age_expected,
+        schema,
+    } = config;
+    let upload_format = match upload_format {
+        UploadFormat::Csv => "csv",
+        UploadFormat::Excel => "excel",
+    };
+    bson::doc! {
+        ID: name.as_str(),
+        "name": name.as_str(),
+        "data_group": data_group.clone(),
+        "data_type": data_type.clone(),
+        "raw_queries_allowed": raw_queries_allowed,
+        "queryable": queryable,
+        "published": published,
+        "realtime": realtime,
+        "capped_size": capped_size.map(number),
+        "auto_ids": auto_ids.clone(),
+        "upload_format": upload_format,
+        "upload_filters": upload_filters.clone(),
+        "max_age_expected": max_age_expected.map(number),
+        // As text: the keys of a schema may start with a dollar sign, which MongoDB refuses.
+        "schema": schema.as_ref().map(Json::to_string),
+        TOKEN_HASH: token.map(TokenHash::to_text),
+    }
+}
+
+/// BSON has no unsigned numbers. More bytes or seconds than it can hold are as good as no limit.
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The bucket of a document.
+pub(crate) fn decode_bucket(document: &Document) -> Result<Bucket, InvalidRegistryDocument> {
+    let mut settings = settings(document);
+    let hash = settings.remove(TOKEN_HASH);
+    let name = settings.get("name").map_or_else(|| "without a name".to_owned(), Json::to_string);
+    let BucketSeed { config, token, .. } =
+        parse_seed(None, settings).map_err(|fault| InvalidRegistryDocument::Bucket { name, fault })?;
+    let token = match (hash, token) {
+        (Some(Json::String(hash)), _) => Some(
+            hash.parse()
+                .map_err(|fault| InvalidRegistryDocument::Token { name: config.name.clone(), fault })?,
+        ),
+        (_, TokenChange::Set(hash)) => Some(hash),
+        (_, TokenChange::Keep | TokenChange::Remove) => None,
+    };
+    Ok(Bucket { config, token })
+}
+
+/// A document as an entry of a seed file.
+fn settings(document: &Document) -> Map<String, Json> {
+    let mut settings = object(document);
+    if let Some(id) = settings.remove(ID)
+        && !settings.contains_key("name")
+    {
+        settings.insert("name".to_owned(), id);
+    }
+    // A bucket with an empty token took no writes, as one without.
+    if settings.get(BEARER_TOKEN).is_some_and(|token| token == "") {
+        settings.remove(BEARER_TOKEN);
+    }
+    if let Ok(schema) = document.get_str("schema") {
+        // What is no JSON stays text, which is refused as a schema.
+        let schema = serde_json::from_str(schema).unwrap_or_else(|_| schema.into());
+        settings.insert("schema".to_owned(), schema);
+    }
+    settings
+}
+
+fn object(document: &Document) -> Map<String, Json> {
+    document.iter().map(|(key, value)| (key.clone(), json(value))).collect()
+}
+
+/// A value as JSON: whole numbers as integers, whichever type they have; what JSON has no type for
+/// as text, which no setting takes by mistake for something else.
+fn json(value: &Bson) -> Json {
+    match value {
+        Bson::Null => Json::Null,
+        Bson::Boolean(value) => (*value).into(),
+        Bson::Int32(value) => (*value).into(),
+        Bson::Int64(value) => (*value).into(),
+        Bson::Double(value) => match exact_int(*value) {
+            Some(whole) => whole.into(),
+            None => Number::from_f64(*value).map_or_else(|| value.to_string().into(), Json::Number),
+        },
+        Bson::String(value) => value.as_str().into(),
+        Bson::Array(items) => items.iter().map(json).collect(),
+        Bson::Document(document) => Json::Object(object(document)),
+        other => other.to_string().into(),
+    }
+}
+
+/// The document of a user.
+pub(crate) fn encode_user(user: &User) -> Document {
+    let buckets: Vec<&str> = user.buckets.iter().map(BucketName::as_str).collect();
+    bson::doc! { ID: &user.email, "email": &user.email, "buckets": buckets }
+}
+
+/// The user of a document.
+pub(crate) fn decode_user(document: &Document) -> Result<User, InvalidRegistryDocument> {
+    let email = document.get_str("email").or_else(|_| document.get_str(ID)).unwrap_or_default();
+    let mut user = User::new(email)?;
+    user.change(&GrantChange::Grant(grants(document, email)?));
+    Ok(user)
+}
+
+fn grants(document: &Document, email: &str) -> Result<Vec<BucketName>, InvalidRegistryDocument> {
+    let fault = |fault| InvalidRegistryDocument::Grants { email: email.to_owned(), fault };
+    let names = match document.get("buckets") {
+        None | Some(Bson::Null) => return Ok(Vec::new()),
+        Some(Bson::Array(names)) => names,
+        Some(_) => return Err(fault(None)),
+    };
+    let name = |name: &Bson| {
+        let name = name.as_str().ok_or_else(|| fault(None))?;
+        BucketName::parse(name).map_err(|invalid| fault(Some(invalid)))
+    };
+    names.iter().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::doc;
+    use serde_json::json;
+
+    use super::*;
+
+    fn name(text: &str) -> BucketName {
+        BucketName::parse(text).expect("a name")
+    }
+
+    fn full() -> BucketConfig {
+        BucketConfig {
+            data_group: Some("group".to_owned()),
+            data_type: Some("type é".to_owned()),
+            raw_queries_allowed: true,
+            queryable: false,
+            published: false,
+            realtime: true,
+            capped_size: Some(4_000_000_000_000),
+            auto_ids: vec!["_timestamp".to_owned(), "kind".to_owned()],
+            upload_format: UploadFormat::Excel,
+            upload_filters: vec!["first_sheet".to_owned()],
+            max_age_expected: None,
+            schema: Some(json!({
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "definitions": {"a.b": {"type": "number", "minimum": 0.5}},
+                "properties": {"size": {"$ref": "#/definitions/a.b"}},
+            })),
+            ..BucketConfig::new(name("foo"))
+        }
+    }
+
+    #[test]
+    fn a_bucket_reads_back() {
+        let hash = TokenHash::new(&"tok-foo".to_owned().into());
+        for (config, token) in [(full(), Some(&hash)), (BucketConfig::new(name("bar")), None)] {
+            let encoded = encode_bucket(&config, token);
+            let bucket = decode_bucket(&parse(&to_bytes(&encoded)).expect("a document")).expect("a bucket");
+            assert_eq!(bucket.config, config);
+            assert_eq!(bucket.token.as_ref(), token);
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_stored_as_backdrop_did() {
+        let encoded = encode_bucket(&full(), None);
+        let keys: Vec<&str> = encoded.keys().map(String::as_str).collect();
+        assert_eq!(keys[..3], ["_id", "name", "data_group"]);
+        assert_eq!(encoded.get_str("_id").ok(), Some("foo"));
+        assert!(encoded.get_str("schema").is_ok_and(|schema| schema.contains("\"$ref\"")));
+        assert!(!encoded.contains_key("bearer_token"));
+    }
+
+    #[test]
+    fn a_bucket_of_backdrop_is_read() {
+        let bucket = decode_bucket(&doc! {
+            "_id": "foo", "data_group": "group", "data_type": "type", "bearer_token": "tok-foo",
+            "raw_queries_allowed": true, "capped_size": 5040.0, "realtime": true, "auto_ids": Bson::Null,
+            "max_age_expected": 86_400_i32, "schema": {"properties": {"aa": {"minLength": 1.0}}},
+            "colour": "red", "made": bson::DateTime::from_millis(0), "by": bson::oid::ObjectId::new(),
+        })
+        .expect("a bucket");
+        assert_eq!(bucket.name(), &name("foo"));
+        assert_eq!(bucket.config.cap(), Some(5040));
+        assert_eq!(bucket.config.max_age_expected, Some(86_400));
+        assert_eq!(bucket.config.schema, Some(json!({"properties": {"aa": {"minLength": 1}}})));
+        assert!(bucket.token.is_some_and(|hash| hash.matches("tok-foo")));
+    }
+
+    #[test]
+    fn a_bucket_without_a_token_has_none() {
+        for token in [Bson::Null, Bson::String(String::new())] {
+            let bucket = decode_bucket(&doc! {"name": "foo", "bearer_token": token}).expect("a bucket");
+            assert!(bucket.token.is_none());
+        }
+        let bucket = decode_bucket(&doc! {"name": "foo", "token_hash": Bson::Null}).expect("a bucket");
+        assert!(bucket.token.is_none());
+    }
+
+    #[test]
+    fn a_user_reads_back() {
+        let user = User { email: "ann@example.org".to_owned(), buckets: vec![name("foo"), name("bar")] };
+        let encoded = encode_user(&user);
+        assert_eq!(encoded, doc! {"_id": &user.email, "email": &user.email, "buckets": ["foo", "bar"]});
+        assert_eq!(decode_user(&encoded).ok(), Some(user));
+        let of_backdrop = doc! {"_id": "Ann@example.org", "buckets": ["foo", "foo"], "admin": true};
+        let read = decode_user(&of_backdrop).expect("a user");
+        assert_eq!((read.email.as_str(), read.buckets.len()), ("ann@example.org", 1));
+    }
+
+    #[test]
+    fn faults_of_documents() {
+        let bucket = |document: Document| decode_bucket(&document).expect_err("a fault").to_string();
+        let user = |document: Document| decode_user(&document).expect_err("a fault").to_string();
+        let messages = [
+            parse(&[5, 0, 0]).expect_err("a fault").to_string(),
+            bucket(doc! {}),
+            bucket(doc! {"_id": "1foo"}),
+            bucket(doc! {"_id": "foo", "capped_size": 1.5}),
+            bucket(doc! {"_id": "foo", "max_age_expected": f64::NAN}),
+            bucket(doc! {"_id": "foo", "bearer_token": "se cret"}),
+            bucket(doc! {"_id": "foo", "token_hash": "sha256:secret"}),
+            bucket(doc! {"_id": "foo", "schema": "{"}),
+            bucket(doc! {"_id": "foo", "schema": "{\"type\": \"nonsense\"}"}),
+            user(doc! {"buckets": []}),
+            user(doc! {"_id": 5}),
+            user(doc! {"_id": "a@b", "buckets": "foo"}),
+            user(doc! {"_id": "a@b", "buckets": [5]}),
+            user(doc! {"_id": "a@b", "buckets": ["1foo"]}),
+        ]
+        .join("\n");
+        assert!(!messages.contains("cret"), "{messages}");
+        insta::assert_snapshot!(messages, @r#"
+        it is damaged: BSON error. Kind: An IO error occurred. Message: failed to fill whole buffer.
+        bucket without a name: name must be a bucket name (a letter, then letters, digits, "_", "." or "-"), not null
+        bucket "1foo": name must be a bucket name (a letter, then letters, digits, "_", "." or "-"), not "1foo"
+        bucket "foo": capped_size must be a number of bytes or null, not 1.5
+        bucket "foo": max_age_expected must be a number of seconds or null, not "NaN"
+        bucket "foo": bearer_token must be visible ASCII text without spaces, or null, not what it is
+        bucket "foo": a stored token hash is damaged
+        bucket "foo": schema must be a JSON object or null, not "{"
+        bucket "foo": schema is not a JSON Schema: "nonsense" is not valid under any of the schemas listed in the 'anyOf' keyword
+        a user: "" is not an email address: text with one "@" and no white space
+        a user: "" is not an email address: text with one "@" and no white space
+        user a@b: buckets must be a list of bucket names
+        user a@b: buckets must be a list of bucket names
+        user a@b: buckets must be a list of bucket names: "1foo" is not a bucket name: a letter, then letters, digits, "_", "." or "-", two characters at least
+        "#);
+    }
+}

@@ -1,0 +1,168 @@
+//! Where buckets are kept: the URL that an operator sets, and what else an engine is opened with.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use mongodb::options::{ConnectionString, HostInfo};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Where buckets are kept.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    /// `sqlite://FILE`
+    Sqlite(PathBuf),
+    /// `mongodb://…` or `mongodb+srv://…`
+    Mongo(MongoUrl),
+}
+
+/// A MongoDB connection string. Neither `Debug` nor `Display` shows the credentials in it.
+#[derive(Clone, Debug)]
+pub struct MongoUrl {
+    url: SecretString,
+    hosts: String,
+    database: String,
+}
+
+/// A text is no database URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a database URL is sqlite://FILE or mongodb://HOST/DATABASE")]
+pub struct InvalidDatabaseUrl;
+
+/// The database of a URL that names none, as in the original Backdrop.
+const DEFAULT_DATABASE: &str = "backdrop";
+
+impl MongoUrl {
+    /// The whole URL, credentials and all.
+    pub(super) fn expose(&self) -> &str {
+        self.url.expose_secret()
+    }
+
+    /// The name of the database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+}
+
+impl Default for DatabaseUrl {
+    fn default() -> Self {
+        Self::Sqlite("data/backdrop.db".into())
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = InvalidDatabaseUrl;
+
+    fn from_str(url: &str) -> Result<Self, InvalidDatabaseUrl> {
+        match url.strip_prefix("sqlite://") {
+            Some("") => Err(InvalidDatabaseUrl),
+            Some(file) => Ok(Self::Sqlite(file.into())),
+            None => url.parse().map(Self::Mongo),
+        }
+    }
+}
+
+impl FromStr for MongoUrl {
+    type Err = InvalidDatabaseUrl;
+
+    fn from_str(url: &str) -> Result<Self, InvalidDatabaseUrl> {
+        let parsed = ConnectionString::parse(url).map_err(|_| InvalidDatabaseUrl)?;
+        let hosts = match &parsed.host_info {
+            HostInfo::HostIdentifiers(hosts) => {
+                format!("mongodb://{}", hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+            }
+            HostInfo::DnsRecord(host) => format!("mongodb+srv://{host}"),
+            _ => return Err(InvalidDatabaseUrl),
+        };
+        let database = parsed.default_database.unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+        Ok(Self { url: url.into(), hosts, database })
+    }
+}
+
+/// Shows the URL without credentials.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(formatter, "sqlite://{}", path.display()),
+            Self::Mongo(MongoUrl { hosts, database, .. }) => write!(formatter, "{hosts}/{database}"),
+        }
+    }
+}
+
+/// What an engine is opened with besides its URL.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageOptions {
+    /// How long a server may work on one query (MongoDB's `maxTimeMS`).
+    pub query_timeout: Duration,
+    /// Which members of a replica set answer queries.
+    pub read_preference: ReadPreference,
+}
+
+impl Default for StorageOptions {
+    fn default() -> Self {
+        Self { query_timeout: Duration::from_secs(30), read_preference: ReadPreference::Primary }
+    }
+}
+
+/// Which members of a replica set answer queries, as in MongoDB's connection strings. From any but
+/// the primary an answer may be older than a write that was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadPreference {
+    /// The primary only.
+    Primary,
+    /// The primary, or a secondary while there is none.
+    PrimaryPreferred,
+    /// Secondaries only.
+    Secondary,
+    /// Secondaries, or the primary while there are none.
+    SecondaryPreferred,
+    /// Whichever answers fastest.
+    Nearest,
+}
+
+impl FromStr for ReadPreference {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "primary" => Ok(Self::Primary),
+            "primaryPreferred" => Ok(Self::PrimaryPreferred),
+            "secondary" => Ok(Self::Secondary),
+            "secondaryPreferred" => Ok(Self::SecondaryPreferred),
+            "nearest" => Ok(Self::Nearest),
+            _ => Err(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, shown: &str) {
+        let parsed: DatabaseUrl = url.parse().expect(url);
+        assert_eq!(parsed.to_string(), shown);
+        assert!(!format!("{parsed:?}").contains("secret"), "{parsed:?}");
+    }
+
+    #[test]
+    fn urls_are_shown_without_credentials() {
+        check("sqlite://data/backdrop.db", "sqlite://data/backdrop.db");
+        check("mongodb://localhost", "mongodb://localhost:27017/backdrop");
+        check("mongodb://ann:secret@localhost:27018/preview?w=1", "mongodb://localhost:27018/preview");
+        check(
+            "mongodb://ann:secret@one,two:27018/preview?replicaSet=rs",
+            "mongodb://one:27017,two:27018/preview",
+        );
+        check("mongodb+srv://ann:secret@cluster.example.org/x", "mongodb+srv://cluster.example.org/x");
+    }
+
+    #[test]
+    fn texts_that_are_no_url() {
+        for url in ["", "sqlite://", "backdrop.db", "postgres://host/x", "mongodb://", "mongodb://host:x/y"] {
+            assert!(url.parse::<DatabaseUrl>().is_err(), "{url}");
+        }
+    }
+}

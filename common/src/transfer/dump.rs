@@ -1,0 +1,115 @@
+//! A dump that is read: its files, and what its manifest says about them if it has one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::folder::{self, DatabaseName, DumpFile};
+use super::manifest::{Contents, Manifest};
+use super::reader::DumpFault;
+use super::{Step, TransferError, Watcher, blocking};
+use crate::bucket::Bucket;
+use crate::storage::collection::{BUCKETS, USERS};
+use crate::storage::registry_document::{InvalidRegistryDocument, decode_bucket, decode_user, parse};
+use crate::timestamp::Timestamp;
+use crate::user::User;
+
+/// Bytes after which a [`Progress`](super::Progress) is told of them.
+const REPORTED: u64 = 1 << 20;
+
+/// A dump of one database.
+pub(super) struct Dump {
+    files: BTreeMap<String, DumpFile>,
+    /// Dumps of other programs have none.
+    manifest: Option<Manifest>,
+}
+
+/// A file of records that was read to its end and checked.
+#[derive(Clone, Debug)]
+pub(super) struct VerifiedFile {
+    pub(super) file: DumpFile,
+    pub(super) contents: Contents,
+}
+
+impl Dump {
+    pub(super) fn open(folder: &Path, database: &DatabaseName) -> Result<Self, TransferError> {
+        let manifest = Manifest::read(folder)?;
+        let files = folder::files(folder, database)?;
+        if let Some(manifest) = &manifest {
+            let there: Vec<&str> = files.keys().map(String::as_str).collect();
+            manifest.check_names(&there, folder)?;
+        }
+        Ok(Self { files, manifest })
+    }
+
+    /// The collections of records.
+    pub(super) fn collections(&self) -> impl Iterator<Item = &str> + Clone {
+        self.files.keys().map(String::as_str).filter(|collection| ![BUCKETS, USERS].contains(collection))
+    }
+
+    /// The buckets that it configures.
+    pub(super) fn buckets(&self) -> Result<Vec<Bucket>, TransferError> {
+        self.registry(BUCKETS, |bytes| decode_bucket(&parse(bytes)?))
+    }
+
+    /// The users in it.
+    pub(super) fn users(&self) -> Result<Vec<User>, TransferError> {
+        self.registry(USERS, |bytes| decode_user(&parse(bytes)?))
+    }
+
+    fn registry<T>(
+        &self,
+        collection: &str,
+        decode: impl Fn(&[u8]) -> Result<T, InvalidRegistryDocument>,
+    ) -> Result<Vec<T>, TransferError> {
+        let Some(file) = self.files.get(collection) else { return Ok(Vec::new()) };
+        let mut reader = file.open()?;
+        let mut read = Vec::new();
+        while let Some((offset, bytes)) = reader.read().map_err(|fault| file.damaged(fault))? {
+            let fault = |fault| file.damaged(DumpFault::document(offset, fault));
+            read.push(decode(bytes).map_err(fault)?);
+        }
+        self.check(collection, &reader.contents(), file)?;
+        Ok(read)
+    }
+
+    /// Reads a collection of records to its end, if there is one.
+    pub(super) async fn verify(
+        &self,
+        collection: &str,
+        now: Timestamp,
+        watcher: &Watcher,
+    ) -> Result<Option<VerifiedFile>, TransferError> {
+        let Some(file) = self.files.get(collection) else { return Ok(None) };
+        let expected = self.manifest.as_ref().and_then(|manifest| manifest.contents(collection));
+        watcher.begin(
+            Step::Verify,
+            collection,
+            expected.map(|contents| contents.bytes).or_else(|| file.bytes()),
+        );
+        let (read, watcher) = (file.clone(), Arc::clone(watcher));
+        let contents = blocking(move || read_records(&read, now, &watcher)).await?;
+        self.check(collection, &contents, file)?;
+        Ok(Some(VerifiedFile { file: file.clone(), contents }))
+    }
+
+    fn check(&self, collection: &str, contents: &Contents, file: &DumpFile) -> Result<(), TransferError> {
+        match self.manifest.as_ref().and_then(|manifest| manifest.contents(collection)) {
+            Some(expected) => contents.check(expected, &file.path),
+            None => Ok(()),
+        }
+    }
+}
+
+fn read_records(file: &DumpFile, now: Timestamp, watcher: &Watcher) -> Result<Contents, TransferError> {
+    let mut reader = file.open()?;
+    let mut reported = 0;
+    while reader.read_record(now).map_err(|fault| file.damaged(fault))?.is_some() {
+        let bytes = reader.offset() - reported;
+        if bytes >= REPORTED {
+            watcher.advance(bytes);
+            reported = reader.offset();
+        }
+    }
+    Ok(reader.contents())
+}
