@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 checks=("$@")
 if [ ${#checks[@]} -eq 0 ]; then
-    checks=(fmt clippy doc test features fuzz deny)
+    checks=(fmt clippy doc test features replicate fuzz deny)
 fi
 
 tools/install-build-tools.sh
