@@ -302,7 +302,8 @@ pub(crate) fn value_of(value: RawBsonRef<'_>) -> Result<ValueRef<'_>, StorageErr
     })
 }
 
-fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StorageError {
+/// The error that stored data, or what a server says of it, is not what it must be.
+pub(super) fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StorageError {
     StorageError::new(StorageErrorKind::Internal, cause)
 }
 

@@ -79,8 +79,13 @@ fn limit_stage(limit: usize) -> Document {
 /// Leaves out what is not shown, and what can be told from the time.
 fn project_stage() -> Document {
     let mut left_out = doc! { SEQ: 0 };
-    left_out.extend(Period::ALL.map(|period| (period.start_key().to_owned(), Bson::Int32(0))));
+    left_out.extend(without_periods());
     doc! { "$project": left_out }
+}
+
+/// The projection that leaves out what can be told from the time.
+pub(super) fn without_periods() -> Document {
+    Period::ALL.into_iter().map(|period| (period.start_key().to_owned(), Bson::Int32(0))).collect()
 }
 
 fn group_stage(query: &GroupQuery, fields: &[CollectedField]) -> Document {

@@ -7,16 +7,16 @@ use mongodb::bson::raw::{RawDocument, RawDocumentBuf};
 use mongodb::bson::{Bson, Document, cstr, doc};
 
 use super::error::Failure;
+use super::pipeline;
 use super::registry::{self, PREPARED};
 use super::selection::ids;
 use super::transaction::{Existed, Scope, Transaction, Unit};
 use crate::bucket::BucketName;
-use crate::period::Period;
 use crate::record::{Record, RecordId};
 use crate::storage::collection;
-use crate::storage::document::{self, Document as StoredDocument, SEQ};
+use crate::storage::document::{self, Document as StoredDocument, SEQ, damaged};
 use crate::storage::registry_document::decode_bucket;
-use crate::storage::{Changed, RecordChange, StorageError, StorageErrorKind, Stored, StoredRecord, made_id};
+use crate::storage::{Changed, RecordChange, StorageError, Stored, StoredRecord, made_id};
 use crate::timestamp::Timestamp;
 
 /// A batch, ready to be written as often as it takes: its ids are made and its places given.
@@ -157,10 +157,6 @@ fn read(stored: &Document) -> Result<Record, Failure> {
     Ok(StoredDocument::new(bare.as_bytes())?.to_record()?)
 }
 
-fn damaged(error: mongodb::bson::error::Error) -> Failure {
-    StorageError::new(StorageErrorKind::Internal, error).into()
-}
-
 /// Deletes one record. Says whether it existed.
 pub(super) struct Delete<'a> {
     pub(super) bucket: &'a BucketName,
@@ -232,12 +228,10 @@ const SEQ_BYTES: i64 = 1 + 5 + 8;
 /// The newest record that a cap has no room for, with all that are newer but the newest of all. What
 /// counts is a record's bare form, as in the embedded store.
 fn first_beyond(cap: i64) -> Vec<Document> {
-    let derived: Document =
-        Period::ALL.into_iter().map(|period| (period.start_key().to_owned(), Bson::Int32(0))).collect();
     let size = doc! { "$subtract": [{ "$bsonSize": "$$ROOT" }, SEQ_BYTES] };
     let running = doc! { "$sum": "$size", "window": { "documents": ["unbounded", "current"] } };
     vec![
-        doc! { "$project": derived },
+        doc! { "$project": pipeline::without_periods() },
         doc! { "$project": { SEQ: 1, "size": size } },
         doc! { "$setWindowFields": { "sortBy": { SEQ: -1 }, "output": { "kept": running } } },
         doc! { "$sort": { SEQ: -1 } },

@@ -5,8 +5,8 @@ use mongodb::bson::raw::RawDocument;
 
 use crate::aggregate::{CompensatedSum, Partial, Sum};
 use crate::query::GroupQuery;
-use crate::storage::document::value_of;
-use crate::storage::{CollectedField, Row, StorageError, StorageErrorKind};
+use crate::storage::document::{damaged, value_of};
+use crate::storage::{CollectedField, Row, StorageError};
 use crate::timestamp::Timestamp;
 use crate::value::{Value, ValueRef, exact_int};
 
@@ -25,9 +25,9 @@ impl RowReader {
     ///
     /// # Errors
     ///
-    /// [`StorageErrorKind::Internal`] if it is not what the pipeline makes.
+    /// [`StorageErrorKind::Internal`](crate::storage::StorageErrorKind::Internal) if it is not what the pipeline makes.
     pub(super) fn read(&self, group: &RawDocument) -> Result<Row, StorageError> {
-        let id = group.get_document("_id").map_err(unexpected)?;
+        let id = group.get_document("_id").map_err(damaged)?;
         let keys = (0..self.query.keys.len()).map(|place| key(group, id, place));
         let start = match self.query.window {
             Some(_) => Some(time(required(id, "start")?)?),
@@ -71,8 +71,8 @@ fn partial(group: &RawDocument, place: usize, field: &CollectedField) -> Result<
     }
     if field.wants_set {
         for part in ["set_ints", "set_rest"] {
-            for value in group.get_array(name(part)).map_err(unexpected)? {
-                partial.add_to_set(value_of(value.map_err(unexpected)?)?);
+            for value in group.get_array(name(part)).map_err(damaged)? {
+                partial.add_to_set(value_of(value.map_err(damaged)?)?);
             }
         }
     }
@@ -80,12 +80,12 @@ fn partial(group: &RawDocument, place: usize, field: &CollectedField) -> Result<
 }
 
 fn required<'a>(document: &'a RawDocument, key: &str) -> Result<RawBsonRef<'a>, StorageError> {
-    let value = document.get(key).map_err(unexpected)?;
-    value.ok_or_else(|| unexpected(format!("a group without {key}")))
+    let value = document.get(key).map_err(damaged)?;
+    value.ok_or_else(|| damaged(format!("a group without {key}")))
 }
 
 fn count(group: &RawDocument, key: &str) -> Result<u64, StorageError> {
-    u64::try_from(int(required(group, key)?)?).map_err(unexpected)
+    u64::try_from(int(required(group, key)?)?).map_err(damaged)
 }
 
 /// A sum of integers, in whichever type the server found room for it.
@@ -94,18 +94,18 @@ fn int(value: RawBsonRef<'_>) -> Result<i128, StorageError> {
         RawBsonRef::Int32(int) => Ok(int.into()),
         RawBsonRef::Int64(int) => Ok(int.into()),
         RawBsonRef::Decimal128(decimal) => parse_decimal(&decimal.to_string()),
-        other => Err(unexpected(format!("a sum of integers as {:?}", other.element_type()))),
+        other => Err(damaged(format!("a sum of integers as {:?}", other.element_type()))),
     }
 }
 
 /// An integer as decimals are written: digits, perhaps with a point or an exponent.
 fn parse_decimal(text: &str) -> Result<i128, StorageError> {
-    let not_an_integer = || unexpected(format!("a sum of integers as {text}"));
+    let not_an_integer = || damaged(format!("a sum of integers as {text}"));
     let (digits, exponent) = text.split_once('E').unwrap_or((text, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let exponent: i32 = exponent.trim_start_matches('+').parse().map_err(unexpected)?;
-    let places = exponent - i32::try_from(fraction.len()).map_err(unexpected)?;
-    let mut sum: i128 = format!("{whole}{fraction}").parse().map_err(unexpected)?;
+    let exponent: i32 = exponent.trim_start_matches('+').parse().map_err(damaged)?;
+    let places = exponent - i32::try_from(fraction.len()).map_err(damaged)?;
+    let mut sum: i128 = format!("{whole}{fraction}").parse().map_err(damaged)?;
     // A sum of nothing may be 0E-33. No sum has as many as 40 digits.
     if sum == 0 {
         return Ok(0);
@@ -128,12 +128,8 @@ fn float(value: RawBsonRef<'_>) -> Result<f64, StorageError> {
 fn time(value: RawBsonRef<'_>) -> Result<Timestamp, StorageError> {
     match value_of(value)? {
         ValueRef::Time(time) => Ok(time),
-        other => Err(unexpected(format!("a period that starts at {other:?}"))),
+        other => Err(damaged(format!("a period that starts at {other:?}"))),
     }
-}
-
-fn unexpected(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StorageError {
-    StorageError::new(StorageErrorKind::Internal, cause)
 }
 
 #[cfg(test)]

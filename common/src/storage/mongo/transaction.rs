@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 use mongodb::bson::raw::{RawArrayBuf, RawDocumentBuf};
-use mongodb::bson::{Bson, Document, cstr, doc, rawdoc, serialize_to_document};
+use mongodb::bson::{Bson, Document, cstr, doc, rawdoc, serialize_to_raw_document_buf};
 use mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT;
 use mongodb::options::{Acknowledgment, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, ClientSession, Database};
 
 use super::error::Failure;
+use crate::storage::document::damaged;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// How long a unit may take, all its tries together.
@@ -144,9 +145,8 @@ impl<'d> Transaction<'d> {
         collection: &str,
         filter: Document,
     ) -> Result<Option<Document>, Failure> {
-        let said =
-            self.run(doc! { "find": collection, "filter": filter, "limit": 1, "singleBatch": true }).await?;
-        first_of_batch(&said)
+        let find = doc! { "find": collection, "filter": filter, "limit": 1, "singleBatch": true };
+        first_of_batch(&self.run(raw(&find)?).await?)
     }
 
     /// Changes the documents that a filter finds. Answers how many it found.
@@ -158,12 +158,13 @@ impl<'d> Transaction<'d> {
         scope: Scope,
     ) -> Result<u64, Failure> {
         let update = doc! { "q": filter, "u": change, "multi": scope.multi(), "upsert": scope.upsert() };
-        count(&self.write(doc! { "update": collection, "updates": [update] }).await?)
+        count(&self.write(raw(&doc! { "update": collection, "updates": [update] })?).await?)
     }
 
     /// Deletes the documents that a filter finds. Answers how many.
     pub(super) async fn delete(&mut self, collection: &str, filter: Document) -> Result<u64, Failure> {
-        count(&self.write(doc! { "delete": collection, "deletes": [{ "q": filter, "limit": 0 }] }).await?)
+        let delete = doc! { "q": filter, "limit": 0 };
+        count(&self.write(raw(&doc! { "delete": collection, "deletes": [delete] })?).await?)
     }
 
     /// Puts documents in the place of those with their ids, or beside the others. Each id comes
@@ -196,27 +197,21 @@ impl<'d> Transaction<'d> {
             }
             updates.push(rawdoc! { "q": filter, "u": document.clone(), "upsert": true });
         }
-        let mut command = rawdoc! { "update": collection, "updates": updates, "ordered": false };
-        if self.session.is_none() {
-            let concern = RawDocumentBuf::try_from(&write_concern()?).map_err(damaged)?;
-            command.append(cstr!("writeConcern"), concern);
-        }
-        let said = self.run_raw(command).await?;
+        let command = rawdoc! { "update": collection, "updates": updates, "ordered": false };
+        let said = self.write(command).await?;
         Ok(said.get_array("upserted").map_or(0, Vec::len))
     }
 
-    async fn write(&mut self, mut command: Document) -> Result<Document, Failure> {
+    /// Runs a command that writes. In a transaction, what makes it [`durable`] comes with the commit.
+    async fn write(&mut self, mut command: RawDocumentBuf) -> Result<Document, Failure> {
         if self.session.is_none() {
-            command.insert("writeConcern", write_concern()?);
+            let concern = serialize_to_raw_document_buf(&durable()).map_err(damaged)?;
+            command.append(cstr!("writeConcern"), concern);
         }
         self.run(command).await
     }
 
-    async fn run(&mut self, command: Document) -> Result<Document, Failure> {
-        self.run_raw(RawDocumentBuf::try_from(&command).map_err(damaged)?).await
-    }
-
-    async fn run_raw(&mut self, command: RawDocumentBuf) -> Result<Document, Failure> {
+    async fn run(&mut self, command: RawDocumentBuf) -> Result<Document, Failure> {
         let action = self.database.run_raw_command(command);
         let said = match &mut self.session {
             Some(session) => action.session(session).await?,
@@ -227,9 +222,8 @@ impl<'d> Transaction<'d> {
     }
 }
 
-/// What makes a command outside of a transaction [`durable`].
-fn write_concern() -> Result<Document, Failure> {
-    serialize_to_document(&durable()).map_err(damaged)
+fn raw(command: &Document) -> Result<RawDocumentBuf, Failure> {
+    Ok(RawDocumentBuf::try_from(command).map_err(damaged)?)
 }
 
 /// Which documents an update is about.
@@ -285,11 +279,8 @@ fn first_of_batch(said: &Document) -> Result<Option<Document>, Failure> {
 /// The number of documents that a write was about.
 fn count(said: &Document) -> Result<u64, Failure> {
     let count = said.get("n").and_then(|count| count.as_i64().or_else(|| count.as_i32().map(i64::from)));
-    count.and_then(|count| u64::try_from(count).ok()).ok_or_else(|| damaged("an answer without a count"))
-}
-
-fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    StorageError::new(StorageErrorKind::Internal, cause).into()
+    let count = count.and_then(|count| u64::try_from(count).ok());
+    Ok(count.ok_or_else(|| damaged("an answer without a count"))?)
 }
 
 #[cfg(test)]
