@@ -25,8 +25,9 @@
 # command lines. Ends with 0 when done, 1 on a failure, 2 on wrong usage, 130 when interrupted.
 set -euo pipefail
 
-# Collections that are never copied; the original's script left out the same.
-ignored=(system.indexes govuk_asset_requests govuk_info_page_statistics)
+# Collections that are never copied; the original's script left out the same, but for the audit log,
+# which says what was done in the environment that it is of.
+ignored=(system.indexes govuk_asset_requests govuk_info_page_statistics _audit)
 
 tools=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$tools")

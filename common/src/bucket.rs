@@ -1,6 +1,7 @@
 //! Buckets: their names and addresses, and their configuration.
 
 pub mod seed;
+mod tokens;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::token::TokenHash;
+use crate::timestamp::Timestamp;
+
+pub use tokens::{BucketTokens, RetiringToken, TokenChange};
 
 /// The name of a bucket: `^[A-Za-z][A-Za-z0-9_.-]+$`, case-sensitive.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -161,19 +164,27 @@ impl BucketConfig {
         }
     }
 
+    /// By how many seconds a bucket whose newest record is from `newest` is older than expected; none
+    /// if it is not, or if its age is not checked.
+    pub fn seconds_out_of_date(&self, newest: Timestamp, now: Timestamp) -> Option<i64> {
+        let expected = i64::try_from(self.max_age_expected?).unwrap_or(i64::MAX);
+        let age = (now.millis() - newest.millis()).div_euclid(1000);
+        (age > expected).then(|| age - expected)
+    }
+
     /// Bytes of stored records that are kept, where there is a limit.
     pub fn cap(&self) -> Option<u64> {
         self.capped_size.filter(|_| self.realtime)
     }
 }
 
-/// A bucket as it is stored: its configuration and what is kept of its token.
+/// A bucket as it is stored: its configuration and what is kept of its tokens.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     /// The configuration.
     pub config: BucketConfig,
-    /// The hash of its bearer token; a bucket without one takes no writes.
-    pub token: Option<TokenHash>,
+    /// The hashes of its bearer tokens; a bucket without one takes no writes.
+    pub tokens: BucketTokens,
 }
 
 impl Bucket {
@@ -181,17 +192,6 @@ impl Bucket {
     pub fn name(&self) -> &BucketName {
         &self.config.name
     }
-}
-
-/// What saving a bucket does to its token.
-#[derive(Clone, Debug)]
-pub enum TokenChange {
-    /// Keeps the token there is.
-    Keep,
-    /// Takes it away: the bucket takes no more writes.
-    Remove,
-    /// Sets another.
-    Set(TokenHash),
 }
 
 #[cfg(test)]
@@ -206,5 +206,23 @@ mod tests {
         for name in ["", "a", "_hidden", "1name", "bad name", "bäd", "$bad", "a/b", "ab\n"] {
             assert!(BucketName::parse(name).is_err(), "{name}");
         }
+    }
+
+    #[track_caller]
+    fn check_age(max_age_expected: Option<u64>, newest: &str, seconds_out_of_date: Option<i64>) {
+        let at = |text| Timestamp::parse(text).expect("a time");
+        let name = BucketName::parse("foo").expect("a name");
+        let bucket = BucketConfig { max_age_expected, ..BucketConfig::new(name) };
+        assert_eq!(bucket.seconds_out_of_date(at(newest), at("2014-06-01T12:00")), seconds_out_of_date);
+    }
+
+    #[test]
+    fn when_a_bucket_is_stale() {
+        check_age(Some(3600), "2014-06-01T11:00", None);
+        check_age(Some(3600), "2014-06-01T10:59:59", Some(1));
+        check_age(Some(0), "2014-06-01T11:59", Some(60));
+        check_age(Some(3600), "2014-06-02", None);
+        check_age(None, "0001-01-01", None);
+        check_age(Some(u64::MAX), "0001-01-01", None);
     }
 }

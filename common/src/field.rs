@@ -37,7 +37,7 @@ impl fmt::Display for FieldName {
 }
 
 /// Whether a text is well formed as a field's name.
-pub(crate) fn is_field_name(name: &str) -> bool {
+pub fn is_field_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.len() >= 2
         && !bytes[0].is_ascii_digit()

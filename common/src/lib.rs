@@ -20,6 +20,8 @@ pub mod bucket;
 pub mod query;
 pub mod user;
 
+pub mod audit;
+
 pub mod aggregate;
 
 pub mod storage;

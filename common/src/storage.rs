@@ -3,6 +3,7 @@
 //! The comments on [`StorageEngine`] are the contract; `storage/conformance.rs` is the suite that
 //! holds every engine to it.
 
+pub(crate) mod audit_document;
 pub(crate) mod collection;
 #[cfg(test)]
 mod conformance;
@@ -24,13 +25,13 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use crate::aggregate::Partial;
+use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::field::FieldName;
 use crate::query::{CollectMethod, GroupQuery, Query, RecordQuery};
 use crate::record::checks::InvalidRecord;
 use crate::record::{Record, RecordId};
 use crate::timestamp::Timestamp;
-use crate::token::TokenHash;
 use crate::user::{GrantChange, User};
 use crate::value::Value;
 
@@ -156,6 +157,58 @@ pub struct BucketSave {
     pub config: BucketConfig,
     /// What happens to its token.
     pub token: TokenChange,
+    /// What there must be for it to be saved.
+    pub expected: Expected,
+}
+
+/// What there must be of a bucket for it to be saved, so that nobody undoes what somebody else has just done.
+#[derive(Clone, Debug)]
+pub enum Expected {
+    /// Whatever there is, it is saved.
+    Anything,
+    /// There must be none of that name.
+    Nothing,
+    /// There must be one with this configuration.
+    This(Box<BucketConfig>),
+}
+
+impl BucketSave {
+    /// A bucket to save, whatever there is.
+    pub fn new(config: BucketConfig, token: TokenChange) -> Self {
+        Self { config, token, expected: Expected::Anything }
+    }
+
+    /// The same, if there is what is expected.
+    #[must_use]
+    pub fn expecting(self, expected: Expected) -> Self {
+        Self { expected, ..self }
+    }
+
+    /// Checks what there is. It may be what this very call has left behind, where an engine tries again
+    /// what only seemed to fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Changed`](StorageErrorKind::Changed), naming the bucket.
+    pub(crate) fn check(&self, known: Option<&Bucket>) -> Result<(), StorageError> {
+        let is_saved = || {
+            known.is_some_and(|known| {
+                let mut tokens = known.tokens.clone();
+                tokens.change(&self.token);
+                known.config == self.config && known.tokens == tokens
+            })
+        };
+        let name = &self.config.name;
+        let message = match (&self.expected, known) {
+            (Expected::Anything, _) | (Expected::Nothing, None) => return Ok(()),
+            (Expected::This(expected), Some(known)) if known.config == **expected => return Ok(()),
+            _ if is_saved() => return Ok(()),
+            (Expected::Nothing, Some(_)) => format!("there is a bucket \"{name}\" already"),
+            (Expected::This(_), Some(_)) => format!("bucket \"{name}\" was changed in the meantime"),
+            (Expected::This(_), None) => format!("bucket \"{name}\" was deleted in the meantime"),
+        };
+        Err(StorageError::new(StorageErrorKind::Changed, message))
+    }
 }
 
 /// A store for buckets, their records, and users.
@@ -182,11 +235,14 @@ pub trait StorageEngine: Send + Sync {
     /// # Errors
     ///
     /// [`AlreadyExists`](StorageErrorKind::AlreadyExists), naming the bucket, if another one has its
-    /// data group and type.
+    /// data group and type; [`Changed`](StorageErrorKind::Changed) if there is not what is [`Expected`].
     async fn save_buckets(&self, buckets: Vec<BucketSave>) -> Result<(), StorageError>;
 
-    /// Sets the token of a bucket and nothing else of it. Says whether it exists.
-    async fn set_token(&self, bucket: &BucketName, token: TokenHash) -> Result<bool, StorageError>;
+    /// Changes the tokens of a bucket, as [`BucketTokens::change`] says, and nothing else of it. No
+    /// other change of them comes between. Says whether the bucket exists.
+    ///
+    /// [`BucketTokens::change`]: crate::bucket::BucketTokens::change
+    async fn change_tokens(&self, bucket: &BucketName, change: TokenChange) -> Result<bool, StorageError>;
 
     /// Deletes a bucket with its records and the grants of it. Says whether it existed.
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<bool, StorageError>;
@@ -247,6 +303,10 @@ pub trait StorageEngine: Send + Sync {
     /// [`StorageEngine::buckets`].
     async fn newest_timestamps(&self) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError>;
 
+    /// How many records a bucket has; none if it was never written to. Where others write meanwhile,
+    /// as many as there were at some moment of it.
+    async fn count(&self, bucket: &BucketName) -> Result<u64, StorageError>;
+
     /// The records that a query asks for, sorted and limited. Sorting is stable in the order in
     /// which records were written, whichever way.
     async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError>;
@@ -275,6 +335,17 @@ pub trait StorageEngine: Send + Sync {
     /// Stores records as [`StorageEngine::store`] does, but leaves their times of writing as they
     /// are.
     async fn restore(&self, bucket: &BucketName, records: Vec<StoredRecord>) -> Result<Stored, StorageError>;
+
+    /// Adds an entry to the audit log, after all that are there.
+    async fn record_audit(&self, entry: AuditEntry) -> Result<(), StorageError>;
+
+    /// The entries of the audit log that a filter lets through, the newest first. What has an action
+    /// that only a newer version knows is left out, and does not count towards the limit.
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>, StorageError>;
+
+    /// Adds entries of another store's audit log, at their positions. One that is there already is
+    /// not added again; one whose place another entry has comes to the next that is free.
+    async fn restore_audit(&self, lines: Vec<AuditLine>) -> Result<(), StorageError>;
 
     /// Brings a database of an earlier version up to date. What was done once is not done again; a
     /// run that was cut off is finished by the next. Reports each migration that has something to

@@ -14,6 +14,7 @@
 //! A record time without a zone is UTC (ISO 8601 calls it local time; Backdrop read it as UTC).
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
@@ -65,6 +66,12 @@ impl Timestamp {
     /// The wall clock's time. Only the apps call this; everything else takes it as an argument.
     pub fn now() -> Self {
         Self::saturating(Utc::now().timestamp_millis())
+    }
+
+    /// The instant so much later, or the last there is.
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        Self::saturating(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Reads a record time (the grammar is at the top of this file). Digits past the millisecond
@@ -323,6 +330,15 @@ mod tests {
         ] {
             check_refused(given, InvalidTimestamp::NotATime);
         }
+    }
+
+    #[test]
+    fn later_instants() {
+        let noon = Timestamp::parse("2014-01-01T12:00").expect("a time");
+        assert_eq!(noon.later(Duration::from_millis(1500)).millis() - noon.millis(), 1500);
+        assert_eq!(noon.later(Duration::ZERO), noon);
+        assert_eq!(noon.later(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX.later(Duration::from_millis(1)), Timestamp::MAX);
     }
 
     #[test]

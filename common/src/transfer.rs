@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Each of the latter may end in `.gz`. The collection `buckets` has the configurations, `users` the
-//! users, every other one the records of a bucket. Everything is streamed: a few pages of records
+//! users, `_audit` the audit log, every other one the records of a bucket. Everything is streamed: a few pages of records
 //! are in memory at a time, never a file. Nothing is printed here; who wants to watch gives a
 //! [`Progress`].
 
@@ -41,6 +41,8 @@ pub struct Moved {
     pub records: u64,
     /// How many users.
     pub users: u64,
+    /// How many entries of the audit log.
+    pub audit_entries: u64,
 }
 
 /// What is done with a collection.

@@ -209,6 +209,72 @@ Feature: Managing buckets from the command line
       """
     Then the status is 401
 
+  Scenario: With an overlap, the old token and the new one are valid
+    Given a bucket "foo"
+    When an operator runs "bucket token foo --overlap 3600"
+    Then the command succeeds
+    When I post to "/foo" with the token that was shown
+      """
+      {"size": 1}
+      """
+    Then it is accepted
+    When I post to "/foo"
+      """
+      {"size": 2}
+      """
+    Then it is accepted
+    And 2 records are stored in "foo"
+
+  Scenario: A new token without an overlap ends the overlap there is
+    Given a bucket "foo"
+    When an operator runs "bucket token foo --overlap 3600"
+    And an operator runs "bucket token foo"
+    And I post to "/foo"
+      """
+      {"size": 1}
+      """
+    Then the status is 401
+
+  Scenario Outline: Without a token a bucket takes no records: <before>
+    Given a bucket "foo"
+    When an operator runs "bucket <before> foo"
+    And an operator runs "bucket token foo --revoke"
+    Then the command shows
+      """
+      bucket "foo" has no token any more
+      """
+    When I post to "/foo"
+      """
+      {"size": 1}
+      """
+    Then the status is 401
+    When an operator runs "bucket list"
+    Then the command shows
+      """
+      foo foo/records raw queries allowed, no token
+      """
+
+    Examples:
+      | before               |
+      | show                 |
+      | token --overlap 3600 |
+
+  Scenario Outline: What cannot be asked for a token: <options>
+    Given a bucket "foo"
+    When an operator runs "bucket token foo <options>"
+    Then the command fails with "<message>"
+    When I post to "/foo"
+      """
+      {"size": 1}
+      """
+    Then it is accepted
+
+    Examples:
+      | options               | message    |
+      | --overlap 60 --revoke | --revoke   |
+      | --overlap 0           | --overlap  |
+      | --overlap soon        | --overlap  |
+
   Scenario: Deleting a bucket
     Given a bucket "foo" with the records of "licensing.json"
     When an operator runs "bucket delete foo"
@@ -232,10 +298,12 @@ Feature: Managing buckets from the command line
     Then the command fails with "foo"
 
     Examples:
-      | command |
-      | show    |
-      | token   |
-      | delete  |
+      | command              |
+      | show                 |
+      | token                |
+      | token --overlap 3600 |
+      | token --revoke       |
+      | delete               |
 
   Scenario: Tokens are not stored as they are
     Given a bucket "foo" with the settings

@@ -10,7 +10,7 @@ Feature: Moving everything to another store
     And an operator runs "export dump"
     Then the command shows
       """
-      exported 2 buckets, 10 records, 1 user to dump
+      exported 2 buckets, 10 records, 1 user, 6 audit entries to dump
       """
     When another store takes the place of this one
     And an operator runs "bucket list"
@@ -18,7 +18,7 @@ Feature: Moving everything to another store
     When an operator runs "restore dump"
     Then the command shows
       """
-      restored 2 buckets, 10 records, 1 user from dump
+      restored 2 buckets, 10 records, 1 user, 6 audit entries from dump
       """
     And 8 records are stored in "foo"
     And "bar" now holds
@@ -46,6 +46,39 @@ Feature: Moving everything to another store
     And an operator runs "bucket delete foo"
     And an operator runs "restore back"
     Then 8 records are stored in "foo"
+
+  Scenario: A token that retires is valid in the other store too
+    Given a bucket "foo"
+    When an operator runs "bucket token foo --overlap 3600"
+    And an operator runs "export dump"
+    And another store takes the place of this one
+    And an operator runs "restore dump"
+    And I post to "/foo"
+      """
+      {"size": 1}
+      """
+    Then it is accepted
+
+  Scenario: The audit log moves once, with the rest or alone
+    Given a bucket "foo"
+    When an operator runs "export dump"
+    And another store takes the place of this one
+    And an operator runs "restore dump --exclude _audit"
+    Then the command shows
+      """
+      restored 1 bucket, 0 records, 0 users from dump
+      """
+    When an operator runs "restore dump --only _audit"
+    And an operator runs "restore dump --only _audit"
+    Then the command shows
+      """
+      restored 0 buckets, 0 records, 0 users, 2 audit entries from dump
+      """
+    When an operator runs "export again"
+    Then the command shows
+      """
+      exported 1 bucket, 0 records, 0 users, 2 audit entries to again
+      """
 
   Scenario: A record keeps the time at which it was last written
     Given a bucket "foo" with the records
@@ -79,7 +112,7 @@ Feature: Moving everything to another store
     And an operator runs "restore dump"
     Then the command shows
       """
-      restored 1 bucket, 8 records, 0 users from dump
+      restored 1 bucket, 8 records, 0 users, 2 audit entries from dump
       """
 
   Scenario: No file of a dump has a token
@@ -133,7 +166,7 @@ Feature: Moving everything to another store
     Then the command shows
       """
       foo 8 records new
-      would restore 1 bucket, 8 records, 0 users from dump; nothing is stored
+      would restore 1 bucket, 8 records, 0 users, 2 audit entries from dump; nothing is stored
       """
     When an operator runs "bucket list"
     Then the command shows nothing

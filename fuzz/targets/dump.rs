@@ -1,4 +1,4 @@
-//! Files of dumps: records or one fault come out, and what was read before the fault is what the
+//! Files of dumps: records, or entries of the audit log, or one fault come out, and what was read before the fault is what the
 //! file has up to there.
 #![no_main]
 
@@ -9,6 +9,8 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let mut reader = DumpReader::new(bytes);
     while let Ok(Some(_)) = reader.read_record(Timestamp::MIN) {}
+    let mut reader = DumpReader::new(bytes);
+    while let Ok(Some(_)) = reader.read_audit() {}
     let mut reader = DumpReader::new(bytes);
     let mut read = Vec::new();
     let fault = loop {

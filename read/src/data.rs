@@ -102,7 +102,7 @@ fn may_explain(bucket: &Bucket, authorization: Authorization<'_>) -> Result<(), 
     if bucket.config.raw_queries_allowed {
         return Ok(());
     }
-    authorization.allows(bucket).map_err(|error| match error {
+    authorization.allows(bucket, Timestamp::now()).map_err(|error| match error {
         ApiError::MissingAuthorization => ApiError::ExplainWithoutToken,
         other => other,
     })

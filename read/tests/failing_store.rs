@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backdrop_common::bucket::{Bucket, BucketConfig, BucketName};
+use backdrop_common::bucket::{Bucket, BucketConfig, BucketName, BucketTokens};
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::StorageErrorKind;
 use backdrop_common::storage::failing::{CAUSE, FailingEngine};
@@ -16,7 +16,10 @@ fn client(kind: StorageErrorKind, bucket: Option<Bucket>) -> Client {
 
 fn bucket() -> Bucket {
     let name = BucketName::parse("foo").expect("a name");
-    Bucket { config: BucketConfig { raw_queries_allowed: true, ..BucketConfig::new(name) }, token: None }
+    Bucket {
+        config: BucketConfig { raw_queries_allowed: true, ..BucketConfig::new(name) },
+        tokens: BucketTokens::default(),
+    }
 }
 
 #[track_caller]

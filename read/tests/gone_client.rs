@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use backdrop_common::bucket::{Bucket, BucketConfig, BucketName};
+use backdrop_common::bucket::{Bucket, BucketConfig, BucketName, BucketTokens};
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::StorageErrorKind;
 use backdrop_common::storage::failing::{FailingEngine, UnderWay};
@@ -22,7 +22,7 @@ async fn start(under_way: UnderWay) -> u16 {
     let config = BucketConfig { raw_queries_allowed: true, ..BucketConfig::new(name) };
     let engine = FailingEngine {
         kind: StorageErrorKind::Internal,
-        bucket: Some(Bucket { config, token: None }),
+        bucket: Some(Bucket { config, tokens: BucketTokens::default() }),
         endless: Some(under_way),
     };
     let (started, port) = oneshot::channel();

@@ -2,6 +2,7 @@
 
 mod buckets;
 mod migrate;
+mod operator;
 mod transfer;
 mod users;
 
@@ -47,7 +48,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Runs the command.
+    /// Runs the command. What it does to buckets and users is in the audit log afterwards.
     ///
     /// # Errors
     ///

@@ -212,7 +212,7 @@ async fn authorised(
     request: &WriteRequest<'_>,
 ) -> Result<Bucket, ApiError> {
     let bucket = known(app, address).await?;
-    request.authorization.allows(&bucket)?;
+    request.authorization.allows(&bucket, Timestamp::now())?;
     Ok(bucket)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backdrop_common::bucket::{Bucket, BucketConfig, BucketName};
+use backdrop_common::bucket::{Bucket, BucketConfig, BucketName, BucketTokens};
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::StorageErrorKind;
 use backdrop_common::storage::failing::{CAUSE, FailingEngine};
@@ -13,7 +13,7 @@ use rocket::local::blocking::Client;
 fn client(kind: StorageErrorKind) -> Client {
     let name = BucketName::parse("foo").expect("a name");
     let token = TokenHash::new(&"tok-foo".to_owned().into());
-    let bucket = Some(Bucket { config: BucketConfig::new(name), token: Some(token) });
+    let bucket = Some(Bucket { config: BucketConfig::new(name), tokens: BucketTokens::only(token) });
     let engine = Arc::new(FailingEngine { kind, bucket, endless: None });
     Client::untracked(backdrop_write::rocket(&Settings::default(), engine, 0)).expect("the app")
 }

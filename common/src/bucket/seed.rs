@@ -105,10 +105,7 @@ pub fn parse_seeds(json: &str) -> Result<Vec<BucketSeed>, InvalidBucket> {
 /// # Errors
 ///
 /// The first fault found.
-pub(crate) fn parse_seed(
-    index: Option<usize>,
-    settings: Map<String, Json>,
-) -> Result<BucketSeed, InvalidBucket> {
+pub fn parse_seed(index: Option<usize>, settings: Map<String, Json>) -> Result<BucketSeed, InvalidBucket> {
     let mut seed = SeedReader { index, settings };
     let name = seed.name()?;
     let token = seed.token()?;

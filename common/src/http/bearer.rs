@@ -1,11 +1,12 @@
 //! Who may write, and who may see what others do not: the `Authorization` header, judged against a
-//! bucket's token or the management token. No error and no log line repeats what was sent.
+//! bucket's tokens or the management token. No error and no log line repeats what was sent.
 
 use rocket::request::Request;
 use secrecy::SecretString;
 
 use super::ApiError;
 use crate::bucket::Bucket;
+use crate::timestamp::Timestamp;
 use crate::token::is_secret;
 
 /// The `Authorization` header of a request.
@@ -18,16 +19,16 @@ impl<'r> Authorization<'r> {
         Self(request.headers().get_one("Authorization"))
     }
 
-    /// Whether it holds the token of a bucket. That of a bucket without one is held by nobody.
+    /// Whether it holds a token of a bucket that is valid at that time. That of a bucket without one is
+    /// held by nobody.
     ///
     /// # Errors
     ///
     /// [`ApiError::MissingAuthorization`] without the header, [`ApiError::Unauthorized`] if it holds
     /// anything else.
-    pub fn allows(self, bucket: &Bucket) -> Result<(), ApiError> {
+    pub fn allows(self, bucket: &Bucket, now: Timestamp) -> Result<(), ApiError> {
         let header = self.0.ok_or(ApiError::MissingAuthorization)?;
-        let allowed =
-            token(header).zip(bucket.token.as_ref()).is_some_and(|(token, hash)| hash.matches(token));
+        let allowed = token(header).is_some_and(|token| bucket.tokens.allows(token, now));
         if allowed { Ok(()) } else { Err(ApiError::Unauthorized(bucket.name().to_string())) }
     }
 
@@ -51,20 +52,31 @@ fn token(header: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::{BucketConfig, BucketName};
+    use crate::bucket::{BucketConfig, BucketName, BucketTokens, TokenChange};
     use crate::token::TokenHash;
 
     fn bucket(bearer_token: Option<&str>) -> Bucket {
         let name = BucketName::parse("foo").expect("a name");
-        let token = bearer_token.map(|token| TokenHash::new(&token.to_owned().into()));
-        Bucket { config: BucketConfig::new(name), token }
+        let current = bearer_token.map(hash);
+        Bucket {
+            config: BucketConfig::new(name),
+            tokens: BucketTokens { current, ..BucketTokens::default() },
+        }
+    }
+
+    fn hash(token: &str) -> TokenHash {
+        TokenHash::new(&token.to_owned().into())
+    }
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("a time")
     }
 
     #[test]
     fn the_buckets_token_is_needed() {
-        let bucket = bucket(Some("tok-foo"));
-        assert!(Authorization(Some("Bearer tok-foo")).allows(&bucket).is_ok());
-        assert!(matches!(Authorization(None).allows(&bucket), Err(ApiError::MissingAuthorization)));
+        let (bucket, now) = (bucket(Some("tok-foo")), at("2014-01-01"));
+        assert!(Authorization(Some("Bearer tok-foo")).allows(&bucket, now).is_ok());
+        assert!(matches!(Authorization(None).allows(&bucket, now), Err(ApiError::MissingAuthorization)));
         for header in [
             "",
             "Bearer",
@@ -75,15 +87,32 @@ mod tests {
             "Bearer TOK-FOO",
             "Bearer  tok-foo",
         ] {
-            let refused = Authorization(Some(header)).allows(&bucket).expect_err(header).to_string();
+            let refused = Authorization(Some(header)).allows(&bucket, now).expect_err(header).to_string();
             assert_eq!(refused, "Unauthorized: Invalid bearer token for \"foo\"");
         }
     }
 
     #[test]
+    fn a_token_that_retires_is_one_until_its_end() {
+        let mut bucket = bucket(Some("tok-old"));
+        let (now, until) = (at("2014-01-01"), at("2014-01-02"));
+        bucket.tokens.change(&TokenChange::Rotate { hash: hash("tok-new"), now, until });
+        for (header, now, allowed) in [
+            ("Bearer tok-new", now, true),
+            ("Bearer tok-old", now, true),
+            ("Bearer tok-new", until, true),
+            ("Bearer tok-old", until, false),
+            ("Bearer tok-other", now, false),
+        ] {
+            assert_eq!(Authorization(Some(header)).allows(&bucket, now).is_ok(), allowed, "{header} {now}");
+        }
+    }
+
+    #[test]
     fn nobody_holds_the_token_of_a_bucket_without_one() {
+        let now = at("2014-01-01");
         for header in ["Bearer x", "Bearer ", "Bearer null"] {
-            assert!(Authorization(Some(header)).allows(&bucket(None)).is_err(), "{header}");
+            assert!(Authorization(Some(header)).allows(&bucket(None), now).is_err(), "{header}");
         }
     }
 

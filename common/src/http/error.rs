@@ -99,7 +99,9 @@ impl ApiError {
                 StorageErrorKind::TooManyRows => Status::BadRequest,
                 StorageErrorKind::NotFound => Status::NotFound,
                 StorageErrorKind::Unavailable => Status::ServiceUnavailable,
-                StorageErrorKind::AlreadyExists | StorageErrorKind::Internal => Status::InternalServerError,
+                StorageErrorKind::AlreadyExists | StorageErrorKind::Changed | StorageErrorKind::Internal => {
+                    Status::InternalServerError
+                }
             },
         }
     }
@@ -119,7 +121,9 @@ impl ApiError {
                 StorageErrorKind::Unavailable => {
                     of_request("the store is unavailable, please try again later".to_owned())
                 }
-                StorageErrorKind::AlreadyExists | StorageErrorKind::Internal => internal(request_id),
+                StorageErrorKind::AlreadyExists | StorageErrorKind::Changed | StorageErrorKind::Internal => {
+                    internal(request_id)
+                }
             },
             Self::Internal => internal(request_id),
             other => of_request(other.to_string()),
@@ -136,7 +140,7 @@ impl ApiError {
                 StorageErrorKind::Unavailable => {
                     tracing::error!(target: "backdrop::error", request_id, %error, "the store is unavailable");
                 }
-                StorageErrorKind::AlreadyExists | StorageErrorKind::Internal => {
+                StorageErrorKind::AlreadyExists | StorageErrorKind::Changed | StorageErrorKind::Internal => {
                     tracing::error!(target: "backdrop::error", request_id, %error, "a request failed");
                 }
                 StorageErrorKind::NotFound | StorageErrorKind::TooManyRows => {}

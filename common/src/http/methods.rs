@@ -23,12 +23,12 @@ const METHODS: [Method; 9] = [
 /// Adds to some routes, for each of their paths, one for every method that the path does not have:
 /// `OPTIONS` says which it has (RFC 9110, section 9.3.7), the others are 405.
 ///
-/// The new routes have the rank that Rocket gives their path, so that `POST /_status` is a wrong
-/// method and not a bucket called `_status`.
+/// The new routes have the rank of those with their path, which Rocket gives unless they say another,
+/// so that `POST /_status` is a wrong method and not a bucket called `_status`.
 pub fn with_other_methods(routes: Vec<Route>) -> Vec<Route> {
     let mut paths: Vec<String> = Vec::new();
     for route in &routes {
-        let path = route.uri.to_string();
+        let path = path_of(route);
         if !paths.contains(&path) {
             paths.push(path);
         }
@@ -38,15 +38,24 @@ pub fn with_other_methods(routes: Vec<Route>) -> Vec<Route> {
         let has = |method: Method| {
             // Rocket answers HEAD like GET.
             let like = if method == Method::Head { Method::Get } else { method };
-            routes.iter().any(|route| route.uri.to_string() == path && (route.method == like))
+            routes.iter().any(|route| path_of(route) == path && (route.method == like))
         };
         let allowed = METHODS.into_iter().filter(|method| has(*method) || *method == Method::Options);
         let allowed: Vec<_> = allowed.map(|method| method.to_string()).collect();
         let other = OtherMethod { allowed: allowed.join(", ") };
+        let rank = routes.iter().find(|route| route.uri.to_string() == path).map(|route| route.rank);
         let missing = METHODS.into_iter().filter(|method| !has(*method));
-        others.extend(missing.map(|method| Route::new(method, &path, other.clone())));
+        others.extend(missing.map(|method| match rank {
+            Some(rank) => Route::ranked(rank, method, &path, other.clone()),
+            None => Route::new(method, &path, other.clone()),
+        }));
     }
     routes.into_iter().chain(others).collect()
+}
+
+/// The path of a route, without the query that it may take parts of.
+fn path_of(route: &Route) -> String {
+    route.uri.path().to_string()
 }
 
 /// Answers a method that a path does not have.

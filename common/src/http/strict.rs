@@ -19,16 +19,17 @@ impl Fairing for StrictRequests {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        // By now Rocket has changed the method, if it did, and only of a POST. Nothing here takes a
-        // form, so whatever it was sent as, POST gets it refused.
+        // By now Rocket has changed the method, if it did, and only of a POST. So it was one, and the page
+        // that it was sent to takes it as one; where nothing takes a form, a POST is refused as one.
         let is_form = request.content_type().is_some_and(|content_type| content_type.is_form());
         if is_form && data.peek(METHOD_FIELD.len()).await.starts_with(METHOD_FIELD) {
             request.set_method(Method::Post);
         }
         let path = request.uri().path();
         if path.ends_with('/') || path.contains("//") {
-            // No route has this path.
-            request.set_uri(uri!("/"));
+            // No route has either path. Whoever looks for a page is told on one that there is none.
+            let unknown = if path.starts_with("/_user/") { uri!("/_user/-") } else { uri!("/") };
+            request.set_uri(unknown);
         }
     }
 }

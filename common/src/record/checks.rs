@@ -70,6 +70,23 @@ pub enum InvalidRecord {
     },
 }
 
+impl InvalidRecord {
+    /// The key of the field that is at fault; none where it is the record as a whole.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Schema { violation, .. } => violation.key(),
+            Self::MissingIdFields(_) => None,
+            Self::NotADate { key }
+            | Self::NoSuchDate { key, .. }
+            | Self::Key(key)
+            | Self::ReservedKey(key)
+            | Self::Value(key)
+            | Self::NotADatetime(key) => Some(key),
+            Self::Id(_) | Self::ChangedId { .. } => Some("_id"),
+        }
+    }
+}
+
 /// Backdrop's message has an article for `_timestamp` only.
 fn article(key: &str) -> &'static str {
     if key == "_timestamp" { "the " } else { "" }

@@ -18,6 +18,14 @@ pub struct Violation {
     pub message: String,
 }
 
+impl Violation {
+    /// The key of the offending field; none for the record itself.
+    pub fn key(&self) -> Option<&str> {
+        // No key of a record has a character that a pointer would escape.
+        self.pointer.strip_prefix('/').map(|path| path.split_once('/').map_or(path, |(key, _)| key))
+    }
+}
+
 impl RecordSchema {
     /// Compiles a schema.
     ///

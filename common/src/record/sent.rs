@@ -37,7 +37,8 @@ impl<'a> SentValue<'a> {
         })
     }
 
-    fn into_owned(self) -> SentValue<'static> {
+    /// The same value with its text copied.
+    pub fn into_owned(self) -> SentValue<'static> {
         match self {
             Self::Null => SentValue::Null,
             Self::Bool(value) => SentValue::Bool(value),

@@ -11,6 +11,10 @@ pub(crate) const USERS: &str = "users";
 /// What is kept about the database itself. No bucket's name starts with an underscore.
 pub(crate) const META: &str = "_backdrop";
 
+/// The audit log. No bucket's name starts with an underscore, and none of those that get one does so
+/// with this.
+pub(crate) const AUDIT: &str = "_audit";
+
 /// MongoDB allows 255 bytes for the names of a database and a collection together.
 const MAX_LENGTH: usize = 150;
 
@@ -42,6 +46,7 @@ mod tests {
         check("licensing_journey", "licensing_journey");
         check("Users", "Users");
         check("users", "_users");
+        check("audit", "audit");
         check("buckets", "_buckets");
         check("system.users", "_system.users");
         check(&"x".repeat(150), &"x".repeat(150));

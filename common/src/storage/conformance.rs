@@ -6,6 +6,8 @@
 //!
 //! ```text
 //! conformance.rs ── buckets     saving and deleting buckets and users
+//!               ├── tokens      the tokens of buckets
+//!               ├── audit       the audit log
 //!               ├── records     storing, changing and deleting records
 //!               ├── queries     finding and aggregating
 //!               ├── transfer    sending all records to another store, and taking them
@@ -13,6 +15,7 @@
 //!               └── server      the MongoDB server of the tests
 //! ```
 
+mod audit;
 mod buckets;
 mod histories;
 mod model;
@@ -20,6 +23,7 @@ mod properties;
 mod queries;
 mod records;
 pub(crate) mod server;
+mod tokens;
 mod transfer;
 
 use std::sync::Arc;
@@ -43,6 +47,8 @@ use crate::user::User;
 pub(crate) async fn suite(engine: &dyn StorageEngine) {
     engine.ping().await.expect("a store that can be reached");
     buckets::suite(engine).await;
+    tokens::suite(engine).await;
+    audit::suite(engine).await;
     records::suite(engine).await;
     queries::suite(engine).await;
     transfer::suite(engine).await;
@@ -208,7 +214,7 @@ fn addressed(name: &str, data_group: &str, data_type: &str) -> BucketConfig {
 }
 
 async fn save(engine: &dyn StorageEngine, config: BucketConfig) {
-    let save = BucketSave { config, token: TokenChange::Keep };
+    let save = BucketSave::new(config, TokenChange::Keep);
     engine.save_buckets(vec![save]).await.expect("a saved bucket");
 }
 

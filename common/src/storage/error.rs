@@ -10,6 +10,8 @@ pub enum StorageErrorKind {
     NotFound,
     /// It would be there twice.
     AlreadyExists,
+    /// Something else is there than the caller expects.
+    Changed,
     /// The answer would have more rows than the query allows.
     TooManyRows,
     /// The store cannot be reached or written just now; the same call may succeed later.
@@ -48,9 +50,10 @@ impl fmt::Display for StorageError {
         match self.kind {
             StorageErrorKind::Unavailable => write!(formatter, "the store is unavailable: {}", self.source),
             StorageErrorKind::Internal => write!(formatter, "the store failed: {}", self.source),
-            StorageErrorKind::NotFound | StorageErrorKind::AlreadyExists | StorageErrorKind::TooManyRows => {
-                self.source.fmt(formatter)
-            }
+            StorageErrorKind::NotFound
+            | StorageErrorKind::AlreadyExists
+            | StorageErrorKind::Changed
+            | StorageErrorKind::TooManyRows => self.source.fmt(formatter),
         }
     }
 }

@@ -8,11 +8,11 @@ use super::{
     BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Row, StorageEngine,
     StorageError, StorageErrorKind, Stored, StoredRecord,
 };
-use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
+use crate::audit::{AuditEntry, AuditFilter, AuditLine};
+use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::query::{GroupQuery, Query, RecordQuery};
 use crate::record::{Record, RecordId};
 use crate::timestamp::Timestamp;
-use crate::token::TokenHash;
 use crate::user::{GrantChange, User};
 
 /// Fails every call with an error of one kind, except that it may know a bucket.
@@ -64,7 +64,7 @@ impl StorageEngine for FailingEngine {
         self.fail()
     }
 
-    async fn set_token(&self, _: &BucketName, _: TokenHash) -> Result<bool, StorageError> {
+    async fn change_tokens(&self, _: &BucketName, _: TokenChange) -> Result<bool, StorageError> {
         self.fail()
     }
 
@@ -114,6 +114,10 @@ impl StorageEngine for FailingEngine {
         self.fail()
     }
 
+    async fn count(&self, _: &BucketName) -> Result<u64, StorageError> {
+        self.fail()
+    }
+
     async fn find(&self, _: &BucketName, _: &RecordQuery) -> Result<Documents, StorageError> {
         let Some(under_way) = &self.endless else { return self.fail() };
         under_way.send_modify(|count| *count += 1);
@@ -138,6 +142,18 @@ impl StorageEngine for FailingEngine {
     }
 
     async fn restore(&self, _: &BucketName, _: Vec<StoredRecord>) -> Result<Stored, StorageError> {
+        self.fail()
+    }
+
+    async fn record_audit(&self, _: AuditEntry) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn audit(&self, _: &AuditFilter) -> Result<Vec<AuditLine>, StorageError> {
+        self.fail()
+    }
+
+    async fn restore_audit(&self, _: Vec<AuditLine>) -> Result<(), StorageError> {
         self.fail()
     }
 

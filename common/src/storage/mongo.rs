@@ -6,12 +6,14 @@
 //! ```text
 //! mongo.rs ── registry   buckets and users
 //!         ├── records    storing, changing, deleting     ← transaction (units of work)
+//!         ├── audit      the audit log
 //!         ├── layout     collections, indexes, version   ← migrate
 //!         ├── pipeline   query → stages                  ← selection (filters → $match)
 //!         ├── rows       groups → rows
 //!         └── database, error
 //! ```
 
+mod audit;
 mod database;
 mod error;
 mod extended_json;
@@ -40,7 +42,7 @@ use tracing::warn;
 use self::database::Connection;
 use self::error::Failure;
 use self::records::{Batch, Change, Delete, Store, Target};
-use self::registry::{ChangeGrants, DeleteBucket, SaveBuckets, SaveUsers};
+use self::registry::{ChangeGrants, ChangeTokens, DeleteBucket, SaveBuckets, SaveUsers};
 use self::rows::RowReader;
 use self::transaction::{Atomicity, Existed, Unit, perform};
 use super::sequence::Sequence;
@@ -49,11 +51,11 @@ use super::{
     BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Row, StorageEngine,
     StorageError, StorageErrorKind, Stored, StoredRecord, collection, document,
 };
-use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
+use crate::audit::{AuditEntry, AuditFilter, AuditLine, AuditPosition};
+use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::query::{GroupQuery, InvalidQuery, Query, RecordQuery};
 use crate::record::RecordId;
 use crate::timestamp::Timestamp;
-use crate::token::TokenHash;
 use crate::user::{GrantChange, User};
 
 /// How many buckets are asked for their newest record at once.
@@ -155,8 +157,8 @@ impl StorageEngine for MongoEngine {
         self.write_registry(&SaveBuckets { buckets: &buckets, seq }).await
     }
 
-    async fn set_token(&self, bucket: &BucketName, token: TokenHash) -> Result<bool, StorageError> {
-        self.again(|| registry::set_token(&self.connection.database, bucket, &token)).await
+    async fn change_tokens(&self, bucket: &BucketName, change: TokenChange) -> Result<bool, StorageError> {
+        self.write_registry(&ChangeTokens { bucket, change: &change }).await
     }
 
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<bool, StorageError> {
@@ -223,6 +225,10 @@ impl StorageEngine for MongoEngine {
         asked.try_filter_map(|newest| async { Ok(newest) }).try_collect().await
     }
 
+    async fn count(&self, bucket: &BucketName) -> Result<u64, StorageError> {
+        self.again(|| layout::count(&self.connection.database, bucket)).await
+    }
+
     async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
         let (name, pipeline) = (collection::of_bucket(bucket), pipeline::records(query));
         let found = |found: &mut Documents, document: &_| {
@@ -274,12 +280,40 @@ impl StorageEngine for MongoEngine {
         Ok(stored)
     }
 
+    async fn record_audit(&self, entry: AuditEntry) -> Result<(), StorageError> {
+        let database = &self.connection.database;
+        self.again(|| audit::prepare(database)).await?;
+        let last = self.again(|| audit::last(database)).await?;
+        self.put_audit(AuditLine { position: AuditPosition::after(last, entry.at), entry }).await
+    }
+
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>, StorageError> {
+        self.again(|| audit::find(&self.connection.database, filter)).await
+    }
+
+    async fn restore_audit(&self, lines: Vec<AuditLine>) -> Result<(), StorageError> {
+        let database = &self.connection.database;
+        self.again(|| audit::prepare(database)).await?;
+        for place in self.again(|| audit::put_all(database, &lines)).await? {
+            self.put_audit(lines[place].clone()).await?;
+        }
+        Ok(())
+    }
+
     async fn migrate(&self, mode: MigrationMode, report: MigrationReport<'_>) -> Result<(), StorageError> {
         migrate::run(&self.connection.database, mode, report).await
     }
 }
 
 impl MongoEngine {
+    /// Puts an entry at its position, or at the next one that is free.
+    async fn put_audit(&self, mut line: AuditLine) -> Result<(), StorageError> {
+        while !self.again(|| audit::put(&self.connection.database, &line)).await? {
+            line.position = line.position.next();
+        }
+        Ok(())
+    }
+
     async fn newest_timestamp(&self, bucket: &BucketName) -> Result<Option<Timestamp>, StorageError> {
         let pipeline = vec![
             doc! { "$match": { "_timestamp": { "$type": "date" } } },

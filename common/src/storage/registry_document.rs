@@ -2,7 +2,8 @@
 //! MongoDB keeps of them, and what an export holds.
 //!
 //! ```text
-//! buckets  { _id: name, name, data_group, data_type, …, schema: JSON text, token_hash }
+//! buckets  { _id: name, name, data_group, data_type, …, schema: JSON text,
+//!            token_hash, retiring_tokens: [ { token_hash, until } ] }
 //! users    { _id: email, email, buckets: [ name ] }
 //! ```
 //!
@@ -13,7 +14,10 @@ use bson::{Bson, Document};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::bucket::seed::{BucketSeed, InvalidBucket, parse_seed};
-use crate::bucket::{Bucket, BucketConfig, BucketName, InvalidBucketName, TokenChange, UploadFormat};
+use crate::bucket::{
+    Bucket, BucketConfig, BucketName, BucketTokens, InvalidBucketName, RetiringToken, UploadFormat,
+};
+use crate::timestamp::Timestamp;
 use crate::token::{DamagedTokenHash, TokenHash};
 use crate::user::{GrantChange, InvalidUser, User};
 use crate::value::exact_int;
@@ -21,9 +25,13 @@ use crate::value::exact_int;
 /// The key under which a document names itself.
 const ID: &str = "_id";
 /// Where the original Backdrop kept a bucket's token.
-const BEARER_TOKEN: &str = "bearer_token";
+pub(crate) const BEARER_TOKEN: &str = "bearer_token";
 /// Where we keep its hash.
 pub(crate) const TOKEN_HASH: &str = "token_hash";
+/// Where we keep those that end by themselves.
+pub(crate) const RETIRING_TOKENS: &str = "retiring_tokens";
+/// When one of them ends.
+const UNTIL: &str = "until";
 
 /// A document is not that of a bucket or of a user. `Display` has no token in it.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +79,7 @@ pub(crate) fn to_bytes(document: &Document) -> Vec<u8> {
 }
 
 /// The document of a bucket.
-pub(crate) fn encode_bucket(config: &BucketConfig, token: Option<&TokenHash>) -> Document {
+pub(crate) fn encode_bucket(config: &BucketConfig, tokens: &BucketTokens) -> Document {
     // Taken apart, so that a new setting is not forgotten here.
     let BucketConfig {
         name,
@@ -92,7 +100,7 @@ pub(crate) fn encode_bucket(config: &BucketConfig, token: Option<&TokenHash>) ->
         UploadFormat::Csv => "csv",
         UploadFormat::Excel => "excel",
     };
-    bson::doc! {
+    let mut document = bson::doc! {
         ID: name.as_str(),
         "name": name.as_str(),
         "data_group": data_group.clone(),
@@ -108,7 +116,19 @@ pub(crate) fn encode_bucket(config: &BucketConfig, token: Option<&TokenHash>) ->
         "max_age_expected": max_age_expected.map(number),
         // As text: the keys of a schema may start with a dollar sign, which MongoDB refuses.
         "schema": schema.as_ref().map(Json::to_string),
-        TOKEN_HASH: token.map(TokenHash::to_text),
+    };
+    document.extend(encode_tokens(tokens));
+    document
+}
+
+/// The part of a bucket's document that has its tokens.
+pub(crate) fn encode_tokens(BucketTokens { current, retiring }: &BucketTokens) -> Document {
+    let retiring = retiring.iter().map(|RetiringToken { hash, until }| {
+        bson::doc! { TOKEN_HASH: hash.to_text(), UNTIL: bson::DateTime::from_millis(until.millis()) }
+    });
+    bson::doc! {
+        TOKEN_HASH: current.as_ref().map(TokenHash::to_text),
+        RETIRING_TOKENS: retiring.collect::<Vec<_>>(),
     }
 }
 
@@ -121,18 +141,35 @@ fn number(number: u64) -> i64 {
 pub(crate) fn decode_bucket(document: &Document) -> Result<Bucket, InvalidRegistryDocument> {
     let mut settings = settings(document);
     let hash = settings.remove(TOKEN_HASH);
+    settings.remove(RETIRING_TOKENS);
     let name = settings.get("name").map_or_else(|| "without a name".to_owned(), Json::to_string);
     let BucketSeed { config, token, .. } =
         parse_seed(None, settings).map_err(|fault| InvalidRegistryDocument::Bucket { name, fault })?;
-    let token = match (hash, token) {
-        (Some(Json::String(hash)), _) => Some(
-            hash.parse()
-                .map_err(|fault| InvalidRegistryDocument::Token { name: config.name.clone(), fault })?,
-        ),
-        (_, TokenChange::Set(hash)) => Some(hash),
-        (_, TokenChange::Keep | TokenChange::Remove) => None,
+    let damaged = |fault| InvalidRegistryDocument::Token { name: config.name.clone(), fault };
+    let mut tokens = BucketTokens::default();
+    // What is kept in the form of the original is as if it were sent now.
+    tokens.change(&token);
+    if let Some(Json::String(hash)) = hash {
+        tokens.current = Some(hash.parse().map_err(damaged)?);
+    }
+    tokens.retiring = retiring(document).map_err(damaged)?;
+    Ok(Bucket { config, tokens })
+}
+
+/// The tokens that retire, of which a document of an earlier version says nothing.
+fn retiring(document: &Document) -> Result<Vec<RetiringToken>, DamagedTokenHash> {
+    let tokens = match document.get(RETIRING_TOKENS) {
+        None | Some(Bson::Null) => return Ok(Vec::new()),
+        Some(Bson::Array(tokens)) => tokens,
+        Some(_) => return Err(DamagedTokenHash),
     };
-    Ok(Bucket { config, token })
+    let token = |token: &Bson| {
+        let token = token.as_document()?;
+        let hash = token.get_str(TOKEN_HASH).ok()?.parse().ok()?;
+        let until = Timestamp::from_millis(token.get_datetime(UNTIL).ok()?.timestamp_millis())?;
+        Some(RetiringToken { hash, until })
+    };
+    tokens.iter().map(|stored| token(stored).ok_or(DamagedTokenHash)).collect()
 }
 
 /// A document as an entry of a seed file.
@@ -241,18 +278,27 @@ mod tests {
 
     #[test]
     fn a_bucket_reads_back() {
-        let hash = TokenHash::new(&"tok-foo".to_owned().into());
-        for (config, token) in [(full(), Some(&hash)), (BucketConfig::new(name("bar")), None)] {
-            let encoded = encode_bucket(&config, token);
+        let hash = |token: &str| TokenHash::new(&token.to_owned().into());
+        let retiring = |token, millis| RetiringToken {
+            hash: hash(token),
+            until: Timestamp::from_millis(millis).expect("a time"),
+        };
+        let tokens = BucketTokens {
+            current: Some(hash("tok-foo")),
+            retiring: vec![retiring("tok-old", 1_388_534_400_001), retiring("tok-older", 0)],
+        };
+        for (config, tokens) in [(full(), tokens), (BucketConfig::new(name("bar")), BucketTokens::default())]
+        {
+            let encoded = encode_bucket(&config, &tokens);
             let bucket = decode_bucket(&parse(&to_bytes(&encoded)).expect("a document")).expect("a bucket");
             assert_eq!(bucket.config, config);
-            assert_eq!(bucket.token.as_ref(), token);
+            assert_eq!(bucket.tokens, tokens);
         }
     }
 
     #[test]
     fn a_bucket_is_stored_as_backdrop_did() {
-        let encoded = encode_bucket(&full(), None);
+        let encoded = encode_bucket(&full(), &BucketTokens::default());
         let keys: Vec<&str> = encoded.keys().map(String::as_str).collect();
         assert_eq!(keys[..3], ["_id", "name", "data_group"]);
         assert_eq!(encoded.get_str("_id").ok(), Some("foo"));
@@ -273,17 +319,17 @@ mod tests {
         assert_eq!(bucket.config.cap(), Some(5040));
         assert_eq!(bucket.config.max_age_expected, Some(86_400));
         assert_eq!(bucket.config.schema, Some(json!({"properties": {"aa": {"minLength": 1}}})));
-        assert!(bucket.token.is_some_and(|hash| hash.matches("tok-foo")));
+        assert!(bucket.tokens.allows("tok-foo", Timestamp::MIN));
     }
 
     #[test]
     fn a_bucket_without_a_token_has_none() {
         for token in [Bson::Null, Bson::String(String::new())] {
             let bucket = decode_bucket(&doc! {"name": "foo", "bearer_token": token}).expect("a bucket");
-            assert!(bucket.token.is_none());
+            assert_eq!(bucket.tokens, BucketTokens::default());
         }
-        let bucket = decode_bucket(&doc! {"name": "foo", "token_hash": Bson::Null}).expect("a bucket");
-        assert!(bucket.token.is_none());
+        let none = doc! {"name": "foo", "token_hash": Bson::Null, "retiring_tokens": Bson::Null};
+        assert_eq!(decode_bucket(&none).expect("a bucket").tokens, BucketTokens::default());
     }
 
     #[test]
@@ -309,6 +355,8 @@ mod tests {
             bucket(doc! {"_id": "foo", "max_age_expected": f64::NAN}),
             bucket(doc! {"_id": "foo", "bearer_token": "se cret"}),
             bucket(doc! {"_id": "foo", "token_hash": "sha256:secret"}),
+            bucket(doc! {"_id": "foo", "retiring_tokens": "secret"}),
+            bucket(doc! {"_id": "foo", "retiring_tokens": [{"token_hash": "sha256:secret"}]}),
             bucket(doc! {"_id": "foo", "schema": "{"}),
             bucket(doc! {"_id": "foo", "schema": "{\"type\": \"nonsense\"}"}),
             user(doc! {"buckets": []}),
@@ -326,6 +374,8 @@ mod tests {
         bucket "foo": capped_size must be a number of bytes or null, not 1.5
         bucket "foo": max_age_expected must be a number of seconds or null, not "NaN"
         bucket "foo": bearer_token must be visible ASCII text without spaces, or null, not what it is
+        bucket "foo": a stored token hash is damaged
+        bucket "foo": a stored token hash is damaged
         bucket "foo": a stored token hash is damaged
         bucket "foo": schema must be a JSON object or null, not "{"
         bucket "foo": schema is not a JSON Schema: "nonsense" is not valid under any of the schemas listed in the 'anyOf' keyword

@@ -4,12 +4,14 @@
 //! bytes. Everything blocking runs on tokio's threads for that.
 //!
 //! ```text
-//! sqlite.rs ── registry   buckets and users
+//! sqlite.rs ── registry   buckets and users      ← tokens
 //!          ├── records    storing, changing, deleting
+//!          ├── audit      the audit log
 //!          └── scan       finding, aggregating  ← statement (query → SQL)
 //!                 └── connections, layout, error
 //! ```
 
+mod audit;
 mod connections;
 mod error;
 mod layout;
@@ -17,6 +19,7 @@ mod records;
 mod registry;
 mod scan;
 mod statement;
+mod tokens;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -34,11 +37,11 @@ use super::{
     BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Row, StorageEngine,
     StorageError, StorageErrorKind, Stored, StoredRecord,
 };
-use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
+use crate::audit::{AuditEntry, AuditFilter, AuditLine};
+use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::query::{GroupQuery, Query, RecordQuery};
 use crate::record::RecordId;
 use crate::timestamp::Timestamp;
-use crate::token::TokenHash;
 use crate::user::{GrantChange, User};
 
 /// The embedded engine. Cloning it is cheap; clones share their connections.
@@ -125,7 +128,7 @@ async fn in_turn<T: Send + 'static>(
 #[async_trait]
 impl StorageEngine for SqliteEngine {
     async fn ping(&self) -> Result<(), StorageError> {
-        self.read(layout::check).await
+        self.read(layout::check).await.map(drop)
     }
 
     async fn bucket(&self, address: &BucketAddress) -> Result<Option<Bucket>, StorageError> {
@@ -141,9 +144,9 @@ impl StorageEngine for SqliteEngine {
         self.write(move |transaction| registry::save_buckets(transaction, &buckets)).await
     }
 
-    async fn set_token(&self, bucket: &BucketName, token: TokenHash) -> Result<bool, StorageError> {
+    async fn change_tokens(&self, bucket: &BucketName, change: TokenChange) -> Result<bool, StorageError> {
         let bucket = bucket.clone();
-        self.write(move |transaction| registry::set_token(transaction, &bucket, Some(&token))).await
+        self.write(move |transaction| tokens::change(transaction, &bucket, &change)).await
     }
 
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<bool, StorageError> {
@@ -194,6 +197,11 @@ impl StorageEngine for SqliteEngine {
         self.read(records::newest_timestamps).await
     }
 
+    async fn count(&self, bucket: &BucketName) -> Result<u64, StorageError> {
+        let bucket = bucket.clone();
+        self.read(move |connection| records::count(connection, &bucket)).await
+    }
+
     async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
         self.read(move |connection| scan::find(connection, &bucket, &query)).await
@@ -227,8 +235,21 @@ impl StorageEngine for SqliteEngine {
         self.write(move |transaction| records::store(transaction, &bucket, &records)).await
     }
 
+    async fn record_audit(&self, entry: AuditEntry) -> Result<(), StorageError> {
+        self.write(move |transaction| audit::record(transaction, &entry)).await
+    }
+
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>, StorageError> {
+        let filter = filter.clone();
+        self.read(move |connection| audit::find(connection, &filter)).await
+    }
+
+    async fn restore_audit(&self, lines: Vec<AuditLine>) -> Result<(), StorageError> {
+        self.write(move |transaction| audit::restore(transaction, &lines)).await
+    }
+
     async fn migrate(&self, _: MigrationMode, _: MigrationReport<'_>) -> Result<(), StorageError> {
-        // There is one version of the layout so far, and opening the file checked that it is that.
+        // Opening the file did all there is to do, which takes no time.
         Ok(())
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::folder::{self, DatabaseName, DumpFile};
+use super::folder::{self, DatabaseName, DumpFile, FileReader};
 use super::manifest::{Contents, Manifest};
 use super::reader::DumpFault;
 use super::{Step, TransferError, Watcher, blocking};
 use crate::bucket::Bucket;
-use crate::storage::collection::{BUCKETS, USERS};
+use crate::storage::collection::{AUDIT, BUCKETS, USERS};
 use crate::storage::registry_document::{InvalidRegistryDocument, decode_bucket, decode_user, parse};
 use crate::timestamp::Timestamp;
 use crate::user::User;
@@ -24,7 +24,7 @@ pub(super) struct Dump {
     manifest: Option<Manifest>,
 }
 
-/// A file of records that was read to its end and checked.
+/// A file of records, or of the audit log, that was read to its end and checked.
 #[derive(Clone, Debug)]
 pub(super) struct VerifiedFile {
     pub(super) file: DumpFile,
@@ -44,7 +44,8 @@ impl Dump {
 
     /// The collections of records.
     pub(super) fn collections(&self) -> impl Iterator<Item = &str> + Clone {
-        self.files.keys().map(String::as_str).filter(|collection| ![BUCKETS, USERS].contains(collection))
+        let others = [BUCKETS, USERS, AUDIT];
+        self.files.keys().map(String::as_str).filter(move |collection| !others.contains(collection))
     }
 
     /// The buckets that it configures.
@@ -80,6 +81,26 @@ impl Dump {
         now: Timestamp,
         watcher: &Watcher,
     ) -> Result<Option<VerifiedFile>, TransferError> {
+        let next = move |reader: &mut FileReader| Ok(reader.read_record(now)?.is_some());
+        self.verify_each(collection, next, watcher).await
+    }
+
+    /// Reads the audit log to its end, if there is one.
+    pub(super) async fn verify_audit(
+        &self,
+        watcher: &Watcher,
+    ) -> Result<Option<VerifiedFile>, TransferError> {
+        let next = |reader: &mut FileReader| Ok(reader.read_audit()?.is_some());
+        self.verify_each(AUDIT, next, watcher).await
+    }
+
+    /// Reads a collection while `next` finds something in its file.
+    async fn verify_each(
+        &self,
+        collection: &str,
+        next: impl Fn(&mut FileReader) -> Result<bool, DumpFault> + Send + 'static,
+        watcher: &Watcher,
+    ) -> Result<Option<VerifiedFile>, TransferError> {
         let Some(file) = self.files.get(collection) else { return Ok(None) };
         let expected = self.manifest.as_ref().and_then(|manifest| manifest.contents(collection));
         watcher.begin(
@@ -88,7 +109,7 @@ impl Dump {
             expected.map(|contents| contents.bytes).or_else(|| file.bytes()),
         );
         let (read, watcher) = (file.clone(), Arc::clone(watcher));
-        let contents = blocking(move || read_records(&read, now, &watcher)).await?;
+        let contents = blocking(move || read_all(&read, next, &watcher)).await?;
         self.check(collection, &contents, file)?;
         Ok(Some(VerifiedFile { file: file.clone(), contents }))
     }
@@ -101,10 +122,14 @@ impl Dump {
     }
 }
 
-fn read_records(file: &DumpFile, now: Timestamp, watcher: &Watcher) -> Result<Contents, TransferError> {
+fn read_all(
+    file: &DumpFile,
+    next: impl Fn(&mut FileReader) -> Result<bool, DumpFault>,
+    watcher: &Watcher,
+) -> Result<Contents, TransferError> {
     let mut reader = file.open()?;
     let mut reported = 0;
-    while reader.read_record(now).map_err(|fault| file.damaged(fault))?.is_some() {
+    while next(&mut reader).map_err(|fault| file.damaged(fault))? {
         let bytes = reader.offset() - reported;
         if bytes >= REPORTED {
             watcher.advance(bytes);

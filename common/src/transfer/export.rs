@@ -10,14 +10,19 @@ use super::manifest::{Contents, Manifest};
 use super::reader::MAX_DOCUMENT;
 use super::writer::{self, DumpWriter};
 use super::{Moved, Selection, Step, TransferError, Watcher, blocking};
+use crate::audit::AuditFilter;
 use crate::bucket::{Bucket, BucketName};
-use crate::storage::collection::{self, BUCKETS, USERS};
+use crate::storage::audit_document::encode;
+use crate::storage::collection::{self, AUDIT, BUCKETS, USERS};
 use crate::storage::registry_document::{encode_bucket, encode_user, to_bytes};
 use crate::storage::{Documents, StorageEngine};
 use crate::user::User;
 
 /// How many pages of records wait to be written.
 const PAGES_AHEAD: usize = 2;
+
+/// How many entries of the audit log are read at once.
+const AUDIT_PAGE: usize = 1_000;
 
 /// What is exported, and how.
 #[derive(Clone, Debug)]
@@ -45,7 +50,7 @@ pub async fn export(
     let mut buckets = engine.buckets().await?;
     let collections: Vec<String> =
         buckets.iter().map(|bucket| collection::of_bucket(bucket.name())).collect();
-    options.selection.check(collections.iter().map(String::as_str).chain([USERS]))?;
+    options.selection.check(collections.iter().map(String::as_str).chain([USERS, AUDIT]))?;
     buckets.retain(|bucket| options.selection.includes(&collection::of_bucket(bucket.name())));
     let users = if options.selection.includes(USERS) { Some(engine.users().await?) } else { None };
 
@@ -56,6 +61,9 @@ pub async fn export(
         if engine.is_written(bucket.name()).await? {
             export.records(engine, bucket.name(), watcher).await?;
         }
+    }
+    if options.selection.includes(AUDIT) {
+        export.audit(engine, watcher).await?;
     }
     export.finish()
 }
@@ -85,7 +93,7 @@ impl Export {
     }
 
     fn buckets(&mut self, buckets: &[Bucket]) -> Result<(), TransferError> {
-        let encode = |bucket: &Bucket| to_bytes(&encode_bucket(&bucket.config, bucket.token.as_ref()));
+        let encode = |bucket: &Bucket| to_bytes(&encode_bucket(&bucket.config, &bucket.tokens));
         self.moved.buckets = self.documents(BUCKETS, buckets.iter().map(encode))?;
         Ok(())
     }
@@ -131,6 +139,31 @@ impl Export {
         let contents = written?;
         self.moved.records += contents.documents;
         self.manifest.add(&collection, contents);
+        Ok(())
+    }
+
+    /// Writes the audit log as it is now, the newest entry first. One that is empty has no file, so
+    /// that what was exported from a store of an earlier version looks as it did.
+    async fn audit(&mut self, engine: &dyn StorageEngine, watcher: &Watcher) -> Result<(), TransferError> {
+        let mut filter = AuditFilter { limit: AUDIT_PAGE, ..AuditFilter::default() };
+        let mut page = engine.audit(&filter).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        watcher.begin(Step::Export, AUDIT, None);
+        let mut writer = DumpWriter::create(self.file(AUDIT)?)?;
+        while let Some(last) = page.last() {
+            filter.before = Some(last.position);
+            for line in &page {
+                let document = to_bytes(&encode(line));
+                writer.write(&document)?;
+                watcher.advance(document.len() as u64);
+            }
+            page = engine.audit(&filter).await?;
+        }
+        let contents = writer.finish()?;
+        self.moved.audit_entries = contents.documents;
+        self.manifest.add(AUDIT, contents);
         Ok(())
     }
 

@@ -53,6 +53,9 @@ impl fmt::Display for DatabaseName {
     }
 }
 
+/// Reads a file, which may be compressed.
+pub(super) type FileReader = DumpReader<Box<dyn Read + Send>>;
+
 /// The file of a collection.
 #[derive(Clone, Debug)]
 pub(super) struct DumpFile {
@@ -77,7 +80,7 @@ impl DumpFile {
     }
 
     /// Opens the file to read its documents.
-    pub(super) fn open(&self) -> Result<DumpReader<Box<dyn Read + Send>>, TransferError> {
+    pub(super) fn open(&self) -> Result<FileReader, TransferError> {
         let file = File::open(&self.path).map_err(at("read", &self.path))?;
         let file = BufReader::with_capacity(BUFFER, file);
         Ok(DumpReader::new(if self.gzip {

@@ -8,7 +8,7 @@ use super::folder::DatabaseName;
 use super::{Moved, Selection, TransferError, Watcher};
 use crate::bucket::{Bucket, BucketName};
 use crate::storage::StorageEngine;
-use crate::storage::collection::{self, USERS};
+use crate::storage::collection::{self, AUDIT, USERS};
 use crate::timestamp::Timestamp;
 use crate::user::User;
 
@@ -61,6 +61,8 @@ impl PlannedBucket {
 pub struct RestorePlan {
     pub(super) buckets: Vec<PlannedBucket>,
     pub(super) users: Vec<User>,
+    /// None if the dump has no audit log.
+    pub(super) audit: Option<VerifiedFile>,
     pub(super) drop: bool,
     /// The time of writing of records that have none.
     pub(super) now: Timestamp,
@@ -84,6 +86,7 @@ impl RestorePlan {
             buckets: self.buckets.len() as u64,
             records: self.buckets.iter().map(PlannedBucket::records).sum(),
             users: self.users.len() as u64,
+            audit_entries: self.audit.as_ref().map_or(0, |file| file.contents.documents),
         }
     }
 }
@@ -111,7 +114,8 @@ pub async fn plan(
     for bucket in &mut buckets {
         bucket.file = dump.verify(&bucket.collection, now, watcher).await?;
     }
-    Ok(RestorePlan { buckets, users, drop: options.drop, now, left_out })
+    let audit = if options.selection.includes(AUDIT) { dump.verify_audit(watcher).await? } else { None };
+    Ok(RestorePlan { buckets, users, audit, drop: options.drop, now, left_out })
 }
 
 /// The buckets that are chosen: those that the dump configures, in its order, then those with
@@ -135,7 +139,7 @@ fn chosen_buckets(
         }
     }
     let collections = buckets.iter().map(|bucket| bucket.collection.as_str());
-    selection.check(collections.clone().chain(dump.collections()).chain([USERS]))?;
+    selection.check(collections.clone().chain(dump.collections()).chain([USERS, AUDIT]))?;
     let orphans = dump.collections().filter(|collection| {
         selection.includes(collection) && !collections.clone().any(|known| known == *collection)
     });

@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, Read};
 use sha2::{Digest, Sha256};
 
 use super::manifest::Contents;
-use crate::storage::document;
-use crate::storage::{StorageError, StoredRecord};
+use crate::audit::AuditLine;
+use crate::storage::{StorageError, StoredRecord, audit_document, document, registry_document};
 use crate::timestamp::Timestamp;
 
 /// The largest document that MongoDB takes or dumps: 16 MiB, and as much as it adds by itself.
@@ -94,6 +94,18 @@ impl<R: Read> DumpReader<R> {
         let Some((offset, bytes)) = self.read()? else { return Ok(None) };
         let fault = |error: StorageError| DumpFault::document(offset, error.cause());
         document::read_foreign(bytes, now).map(Some).map_err(fault)
+    }
+
+    /// The next entry of the audit log; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// If the file is damaged, or what it holds is no entry that this version knows.
+    pub fn read_audit(&mut self) -> Result<Option<AuditLine>, DumpFault> {
+        let Some((offset, bytes)) = self.read()? else { return Ok(None) };
+        let document = registry_document::parse(bytes).map_err(|fault| DumpFault::document(offset, fault))?;
+        let line = audit_document::decode(&document);
+        line.map(Some).map_err(|error| DumpFault::document(offset, error.cause()))
     }
 
     /// How many bytes were read.

@@ -11,9 +11,13 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
+use crate::audit::{AuditAction, AuditEntry, AuditFilter, AuditLine, AuditPosition};
+use crate::bucket::{
+    Bucket, BucketAddress, BucketConfig, BucketName, BucketTokens, RetiringToken, TokenChange,
+};
 use crate::record::checks::check_records;
 use crate::record::sent::SentBody;
+use crate::storage::audit_document::encode as encode_audit;
 use crate::storage::{BucketSave, SqliteEngine, StorageEngine};
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
@@ -104,7 +108,7 @@ fn excluding(names: &[&str]) -> Selection {
 }
 
 async fn save(engine: &SqliteEngine, config: BucketConfig, token: TokenChange) {
-    engine.save_buckets(vec![BucketSave { config, token }]).await.expect("a bucket");
+    engine.save_buckets(vec![BucketSave::new(config, token)]).await.expect("a bucket");
 }
 
 async fn bucket(engine: &SqliteEngine, text: &str, json: &str) {
@@ -143,7 +147,9 @@ async fn bucket_named(engine: &SqliteEngine, text: &str) -> Option<Bucket> {
 
 /// A store with all that there can be in one.
 async fn fill(engine: &SqliteEngine) {
-    let token = TokenHash::new(&"tok-full".to_owned().into());
+    let hash = |token: &str| TokenHash::new(&token.to_owned().into());
+    let retiring = RetiringToken { hash: hash("tok-old"), until: now() };
+    let tokens = BucketTokens { retiring: vec![retiring], ..BucketTokens::only(hash("tok-full")) };
     let full = BucketConfig {
         data_group: Some("group".to_owned()),
         data_type: Some("type".to_owned()),
@@ -158,7 +164,7 @@ async fn fill(engine: &SqliteEngine) {
         ),
         ..BucketConfig::new(name("full"))
     };
-    save(engine, full, TokenChange::Set(token)).await;
+    save(engine, full, TokenChange::Replace(tokens)).await;
     let json = r#"[{"_id": "zz", "_timestamp": "2014-11-19T13:45:59.123Z", "size": 9007199254740993, "share": 2.0,
                     "kind": "a\u0000é", "note": null, "open": false, "_start_at": "2014-11-19"}, {"size": 1}]"#;
     store(engine, "full", json, "2020-02-02T02:02:02.022Z").await;
@@ -175,6 +181,30 @@ async fn fill(engine: &SqliteEngine) {
     };
     let users = vec![user("ann@example.org", &["never", "full"]), user("bob@example.org", &[])];
     engine.save_users(users).await.expect("users");
+    for detail in ["first", "second", "last"] {
+        engine.record_audit(audit_entry(detail)).await.expect("recorded");
+    }
+}
+
+fn audit_entry(detail: &str) -> AuditEntry {
+    AuditEntry {
+        at: Timestamp::parse("2020-02-02T02:02:02.022Z").expect("a time"),
+        by: "ann@example.org".to_owned(),
+        action: AuditAction::Upload,
+        bucket: BucketName::parse("full").ok(),
+        detail: detail.to_owned(),
+        address: "192.0.2.1".parse().ok(),
+        request_id: None,
+    }
+}
+
+async fn audit_log(engine: &SqliteEngine) -> Vec<AuditLine> {
+    engine.audit(&AuditFilter { limit: 1_000_000, ..AuditFilter::default() }).await.expect("a log")
+}
+
+/// The details of all entries, the newest first.
+async fn audit_details(engine: &SqliteEngine) -> String {
+    audit_log(engine).await.iter().map(|line| line.entry.detail.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]
@@ -183,7 +213,7 @@ async fn everything_moves() {
         let stores = Stores::new();
         fill(&stores.from).await;
         let moved = stores.export(gzip).await;
-        assert_eq!(moved, Moved { buckets: 7, records: 7, users: 2 });
+        assert_eq!(moved, Moved { buckets: 7, records: 7, users: 2, audit_entries: 3 });
         assert_eq!(stores.restore().await.expect("restored"), moved);
         assert_same(&stores.from, &stores.to).await;
         assert_eq!(stores.restore().await.expect("restored again"), moved);
@@ -195,7 +225,7 @@ async fn assert_same(from: &SqliteEngine, to: &SqliteEngine) {
     let (one, other) = (from.buckets().await.expect("buckets"), to.buckets().await.expect("buckets"));
     assert_eq!(one.len(), other.len());
     for (one, other) in one.iter().zip(&other) {
-        assert_eq!((&one.config, &one.token), (&other.config, &other.token));
+        assert_eq!((&one.config, &one.tokens), (&other.config, &other.tokens));
         let text = one.name().as_str();
         assert_eq!(records(from, text).await, records(to, text).await, "{text}");
         let written =
@@ -203,6 +233,7 @@ async fn assert_same(from: &SqliteEngine, to: &SqliteEngine) {
         assert_eq!(written(from.clone()).await, written(to.clone()).await, "{text}");
     }
     assert_eq!(from.users().await.expect("users"), to.users().await.expect("users"));
+    assert_eq!(audit_log(from).await, audit_log(to).await);
 }
 
 #[tokio::test]
@@ -449,10 +480,10 @@ async fn a_dump_of_the_original_is_restored() {
     let plan = stores.plan(false, Selection::default()).await.expect("a plan");
     assert_eq!(plan.left_out_grants(), [("ann@example.org".to_owned(), name("gone"))]);
     let moved = restore(&stores.to, &plan, &nobody()).await.expect("restored");
-    assert_eq!(moved, Moved { buckets: 1, records: 2, users: 1 });
+    assert_eq!(moved, Moved { buckets: 1, records: 2, users: 1, audit_entries: 0 });
 
     let bucket = bucket_named(&stores.to, "foo").await.expect("a bucket");
-    assert!(bucket.token.is_some_and(|token| token.matches("tok-foo")));
+    assert!(bucket.tokens.allows("tok-foo", Timestamp::MIN));
     assert_eq!(bucket.config.capped_size, Some(5040));
     let found = records(&stores.to, "foo").await;
     assert!(
@@ -478,7 +509,7 @@ async fn records_need_a_bucket() {
     );
     save(&stores.to, BucketConfig::new(name("foo")), TokenChange::Keep).await;
     let moved = stores.restore_with(false, excluding(&["bar"])).await.expect("restored");
-    assert_eq!(moved, Moved { buckets: 1, records: 2, users: 0 });
+    assert_eq!(moved, Moved { buckets: 1, records: 2, users: 0, audit_entries: 0 });
 }
 
 #[tokio::test]
@@ -513,7 +544,7 @@ async fn records_are_added_or_take_the_place_of_all() {
     assert_eq!(records(&stores.to, "foo").await[1], records(&stores.from, "foo").await[0]);
     assert_eq!(ids(&stores.to, "never").await, "aa");
     let replaced = bucket_named(&stores.to, "foo").await.expect("a bucket");
-    assert!(replaced.config.queryable && replaced.token.is_none());
+    assert!(replaced.config.queryable && replaced.tokens.allow_nothing(Timestamp::MIN));
 
     stores.restore_with(true, Selection::default()).await.expect("restored");
     assert_eq!(ids(&stores.to, "foo").await, "aa bb");
@@ -527,7 +558,7 @@ async fn a_plan_stores_nothing() {
     fill(&stores.from).await;
     stores.export(false).await;
     let plan = stores.plan(true, Selection::default()).await.expect("a plan");
-    assert_eq!(plan.total(), Moved { buckets: 7, records: 7, users: 2 });
+    assert_eq!(plan.total(), Moved { buckets: 7, records: 7, users: 2, audit_entries: 3 });
     let [full, ..] = plan.buckets() else { panic!("no bucket") };
     assert_eq!((full.name(), full.is_new(), full.records()), (&name("full"), true, 3));
     assert!(stores.to.buckets().await.expect("buckets").is_empty());
@@ -543,15 +574,15 @@ async fn collections_are_chosen() {
     let user = User { email: "ann@example.org".to_owned(), buckets: vec![name("one"), name("two")] };
     stores.from.save_users(vec![user]).await.expect("a user");
     let refused = stores.try_export(false, only(&["for"])).await.expect_err("an unknown name").to_string();
-    assert!(refused.ends_with("there are: one, two, three, users"), "{refused}");
+    assert!(refused.ends_with("there are: one, two, three, users, _audit"), "{refused}");
     assert!(!stores.dump().exists());
     let moved = stores.try_export(false, excluding(&["three", "four"])).await.expect("an export");
-    assert_eq!(moved, Moved { buckets: 2, records: 2, users: 1 });
+    assert_eq!(moved, Moved { buckets: 2, records: 2, users: 1, audit_entries: 0 });
     assert!(!stores.file("three.bson").exists());
 
     assert!(stores.restore_with(false, only(&["three"])).await.is_err());
     let moved = stores.restore_with(false, only(&["two"])).await.expect("restored");
-    assert_eq!(moved, Moved { buckets: 1, records: 1, users: 0 });
+    assert_eq!(moved, Moved { buckets: 1, records: 1, users: 0, audit_entries: 0 });
     assert!(bucket_named(&stores.to, "one").await.is_none());
     stores.restore_with(false, only(&["users"])).await.expect("restored");
     assert_eq!(stores.to.users().await.expect("users")[0].buckets, [name("two")]);
@@ -588,4 +619,67 @@ async fn secrets_are_not_told() {
     let mut file = fs::File::options().append(true).open(stores.file("buckets.bson")).expect("a file");
     file.write_all(b"secret").expect("written");
     assert!(!stores.refused().await.contains("cret"));
+}
+
+#[tokio::test]
+async fn audit_logs_are_brought_together() {
+    let stores = Stores::new();
+    stores.to.record_audit(audit_entry("here")).await.expect("recorded");
+    for detail in ["there.1", "there.2"] {
+        stores.from.record_audit(audit_entry(detail)).await.expect("recorded");
+    }
+    stores.export(false).await;
+    for times in ["once", "twice"] {
+        let moved = stores.restore_with(true, Selection::default()).await.expect(times);
+        assert_eq!(moved.audit_entries, 2);
+        assert_eq!(audit_details(&stores.to).await, "there.2 there.1 here", "{times}");
+    }
+}
+
+#[tokio::test]
+async fn an_audit_log_of_many_pages_moves() {
+    let stores = Stores::new();
+    let line = |number| AuditLine { position: AuditPosition(number), entry: audit_entry("one of many") };
+    stores.from.restore_audit((1..=12_345).map(line).collect()).await.expect("a log");
+    let moved = stores.export(true).await;
+    assert_eq!((moved.audit_entries, stores.restore().await.expect("restored")), (12_345, moved));
+    assert_eq!(audit_log(&stores.to).await, audit_log(&stores.from).await);
+}
+
+#[tokio::test]
+async fn an_audit_log_may_be_left_out() {
+    let stores = Stores::new();
+    bucket(&stores.from, "foo", "[]").await;
+    stores.from.record_audit(audit_entry("there")).await.expect("recorded");
+    stores.export(false).await;
+    assert!(stores.file("_audit.bson").exists() && stores.file("_audit.metadata.json").exists());
+    let left_out = stores.restore_with(false, excluding(&["_audit"])).await.expect("restored");
+    assert_eq!((left_out.audit_entries, audit_details(&stores.to).await.as_str()), (0, ""));
+    let moved = stores.restore_with(false, only(&["_audit"])).await.expect("restored");
+    assert_eq!(moved, Moved { audit_entries: 1, ..Moved::default() });
+    assert_eq!(audit_details(&stores.to).await, "there");
+    fs::remove_dir_all(stores.dump()).expect("no dump");
+    let moved = stores.try_export(false, excluding(&["_audit"])).await.expect("an export");
+    assert_eq!(moved.audit_entries, 0);
+    assert!(!stores.file("_audit.bson").exists());
+}
+
+#[tokio::test]
+async fn a_damaged_audit_log_is_refused() {
+    for (key, value, message) in [
+        ("action", "levitate", "\"levitate\" is no action that this version knows"),
+        ("_id", "first", "expected type Int64"),
+    ] {
+        let stores = Stores::new();
+        let line = AuditLine { position: AuditPosition(1), entry: audit_entry("damaged") };
+        let mut document = encode_audit(&line);
+        document.insert(key, value);
+        stores.write("_audit.bson", &[document]);
+        let refused = stores.refused().await;
+        assert!(
+            refused.starts_with("DIR/backdrop/_audit.bson, byte 0: ") && refused.contains(message),
+            "{refused}"
+        );
+        assert!(audit_log(&stores.to).await.is_empty());
+    }
 }

@@ -25,14 +25,14 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 /// A file that is being written, compressed or not.
 enum Output {
     Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
 }
 
 impl Output {
     fn create(file: &DumpFile) -> io::Result<Self> {
         let output = BufWriter::new(create(&file.path)?);
         Ok(if file.gzip {
-            Self::Gzip(GzEncoder::new(output, Compression::default()))
+            Self::Gzip(Box::new(GzEncoder::new(output, Compression::default())))
         } else {
             Self::Plain(output)
         })

@@ -1,14 +1,19 @@
 //! `bucket import | create | list | show | token | delete`.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
+use backdrop_common::audit::AuditAction;
 use backdrop_common::bucket::seed::{BucketSeed, parse_seeds};
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName, TokenChange};
-use backdrop_common::storage::{BucketSave, StorageEngine};
+use backdrop_common::storage::{BucketSave, Expected, StorageEngine};
+use backdrop_common::timestamp::Timestamp;
 use backdrop_common::token::{TokenHash, make_token};
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json};
 
+use super::operator::{self, Deed};
 use super::print_line;
 
 /// What can be done with buckets.
@@ -29,15 +34,25 @@ pub enum BucketCommand {
         name: String,
     },
     /// Make a new token for a bucket, in place of the one it has, and show it, once.
-    Token {
-        /// The bucket's name.
-        name: String,
-    },
+    Token(ChangeToken),
     /// Delete a bucket with all of its records.
     Delete {
         /// The bucket's name.
         name: String,
     },
+}
+
+/// A token to make or to take away.
+#[derive(Args)]
+pub struct ChangeToken {
+    /// The bucket's name.
+    name: String,
+    /// Let the token before it be valid for so long yet, so that who sends records can take the new one.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    overlap: Option<u32>,
+    /// Make none, and take away all that there are, at once: the bucket takes no more records.
+    #[arg(long, conflicts_with = "overlap")]
+    revoke: bool,
 }
 
 /// A bucket to create.
@@ -78,7 +93,7 @@ impl BucketCommand {
             Self::Create(create) => create.run(engine).await,
             Self::List => list(engine).await,
             Self::Show { name } => show(engine, &name).await,
-            Self::Token { name } => token(engine, &name).await,
+            Self::Token(token) => token.run(engine).await,
             Self::Delete { name } => delete(engine, &name).await,
         }
     }
@@ -92,8 +107,10 @@ async fn import(engine: &dyn StorageEngine, json: &str) -> anyhow::Result<()> {
         }
     }
     let count = seeds.len();
-    let saves = seeds.into_iter().map(|BucketSeed { config, token, .. }| BucketSave { config, token });
+    let deeds = operator::imported(&engine.buckets().await?, &seeds);
+    let saves = seeds.into_iter().map(|BucketSeed { config, token, .. }| BucketSave::new(config, token));
     engine.save_buckets(saves.collect()).await?;
+    operator::record(engine, deeds).await;
     print_line(&format!("{count} bucket{} imported", if count == 1 { "" } else { "s" }))
 }
 
@@ -124,8 +141,10 @@ impl Create {
             bail!("there is a bucket \"{name}\" already; change it with: bucket import");
         }
         let token = make_token();
-        let save = BucketSave { config, token: TokenChange::Set(TokenHash::new(&token)) };
+        let save = BucketSave::new(config, TokenChange::Set(TokenHash::new(&token)));
+        let save = save.expecting(Expected::Nothing);
         engine.save_buckets(vec![save]).await?;
+        operator::record(engine, [Deed::new(AuditAction::CreateBucket, &name, "with a token")]).await;
         print_line(&format!("bucket \"{name}\" created"))?;
         show_token(&token)
     }
@@ -138,10 +157,11 @@ fn show_token(token: &SecretString) -> anyhow::Result<()> {
 }
 
 async fn list(engine: &dyn StorageEngine) -> anyhow::Result<()> {
-    engine.buckets().await?.iter().try_for_each(|bucket| print_line(&line(bucket)))
+    let now = Timestamp::now();
+    engine.buckets().await?.iter().try_for_each(|bucket| print_line(&line(bucket, now)))
 }
 
-fn line(Bucket { config, token }: &Bucket) -> String {
+fn line(Bucket { config, tokens }: &Bucket, now: Timestamp) -> String {
     let address = config
         .data_group
         .as_ref()
@@ -152,7 +172,7 @@ fn line(Bucket { config, token }: &Bucket) -> String {
         (config.realtime, "realtime"),
         (!config.queryable, "not queryable"),
         (!config.published, "not published"),
-        (token.is_none(), "no token"),
+        (tokens.allow_nothing(now), "no token"),
     ];
     let flags: Vec<_> = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect();
     format!("{}\t{address}\t{}", config.name, flags.join(", "))
@@ -163,12 +183,43 @@ async fn show(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
     print_line(&serde_json::to_string_pretty(&[bucket.config])?)
 }
 
-async fn token(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
-    let token = make_token();
-    if !engine.set_token(&BucketName::parse(name)?, TokenHash::new(&token)).await? {
-        bail!("there is no bucket \"{name}\"");
+impl ChangeToken {
+    async fn run(self, engine: &dyn StorageEngine) -> anyhow::Result<()> {
+        let bucket = BucketName::parse(&self.name)?;
+        if self.revoke {
+            change_tokens(engine, &bucket, TokenChange::Remove).await?;
+            let deed = Deed::new(AuditAction::RevokeToken, &bucket, "all of them, at once");
+            operator::record(engine, [deed]).await;
+            return print_line(&format!("bucket \"{bucket}\" has no token any more"));
+        }
+        let token = make_token();
+        let hash = TokenHash::new(&token);
+        let (change, action, detail) = match self.overlap {
+            None => {
+                (TokenChange::Set(hash), AuditAction::MakeToken, "the one before it ended at once".to_owned())
+            }
+            Some(seconds) => {
+                let now = Timestamp::now();
+                let until = now.later(Duration::from_secs(seconds.into()));
+                let detail = format!("the one before it is valid until {until}");
+                (TokenChange::Rotate { hash, now, until }, AuditAction::RotateToken, detail)
+            }
+        };
+        change_tokens(engine, &bucket, change).await?;
+        operator::record(engine, [Deed::new(action, &bucket, detail)]).await;
+        show_token(&token)
     }
-    show_token(&token)
+}
+
+async fn change_tokens(
+    engine: &dyn StorageEngine,
+    bucket: &BucketName,
+    change: TokenChange,
+) -> anyhow::Result<()> {
+    if engine.change_tokens(bucket, change).await? {
+        return Ok(());
+    }
+    bail!("there is no bucket \"{bucket}\"");
 }
 
 async fn delete(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
@@ -176,6 +227,7 @@ async fn delete(engine: &dyn StorageEngine, name: &str) -> anyhow::Result<()> {
     if !engine.delete_bucket(&name).await? {
         bail!("there is no bucket \"{name}\"");
     }
+    operator::record(engine, [Deed::new(AuditAction::DeleteBucket, &name, "with its records")]).await;
     print_line(&format!("bucket \"{name}\" deleted"))
 }
 

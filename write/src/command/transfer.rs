@@ -47,7 +47,7 @@ struct Chosen {
     /// The database, a folder in the dump.
     #[arg(long, value_name = "NAME", default_value = "backdrop")]
     db: DatabaseName,
-    /// This collection only: a bucket with its configuration, or "users". Repeatable.
+    /// This collection only: a bucket with its configuration, "users", or "_audit". Repeatable.
     #[arg(long, value_name = "COLLECTION", value_delimiter = ',')]
     only: Vec<String>,
     /// Not this collection. Repeatable.
@@ -107,8 +107,15 @@ fn line(bucket: &PlannedBucket, drop: bool) -> String {
     format!("{}\t{}\t{kind}", bucket.name(), count(bucket.records(), "record"))
 }
 
-fn counted(Moved { buckets, records, users }: &Moved) -> String {
-    format!("{}, {}, {}", count(*buckets, "bucket"), count(*records, "record"), count(*users, "user"))
+/// The audit log is not mentioned where there is none, as in dumps of other programs.
+fn counted(Moved { buckets, records, users, audit_entries }: &Moved) -> String {
+    let moved =
+        format!("{}, {}, {}", count(*buckets, "bucket"), count(*records, "record"), count(*users, "user"));
+    match audit_entries {
+        0 => moved,
+        1 => format!("{moved}, 1 audit entry"),
+        more => format!("{moved}, {} audit entries", HumanCount(*more)),
+    }
 }
 
 fn count(number: u64, what: &str) -> String {
@@ -166,8 +173,11 @@ mod tests {
 
     #[test]
     fn counts_are_told_in_words() {
-        let moved = Moved { buckets: 1, records: 34_567, users: 0 };
+        let moved = Moved { buckets: 1, records: 34_567, users: 0, audit_entries: 0 };
         assert_eq!(counted(&moved), "1 bucket, 34,567 records, 0 users");
+        let logged = |audit_entries| counted(&Moved { audit_entries, ..moved });
+        assert_eq!(logged(1), "1 bucket, 34,567 records, 0 users, 1 audit entry");
+        assert_eq!(logged(1000), "1 bucket, 34,567 records, 0 users, 1,000 audit entries");
     }
 
     #[test]

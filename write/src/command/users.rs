@@ -5,7 +5,7 @@ use backdrop_common::storage::StorageEngine;
 use backdrop_common::user::{GrantChange, User, parse_users};
 use clap::Subcommand;
 
-use super::print_line;
+use super::{operator, print_line};
 
 /// What can be done with users.
 #[derive(Subcommand)]
@@ -53,7 +53,9 @@ impl UserCommand {
 async fn import(engine: &dyn StorageEngine, json: &str) -> anyhow::Result<()> {
     let users = parse_users(json)?;
     let count = users.len();
+    let before = engine.users().await?;
     engine.save_users(users).await?;
+    operator::record(engine, operator::granted(&before, &engine.users().await?)).await;
     print_line(&format!("{count} user{} imported", if count == 1 { "" } else { "s" }))
 }
 
@@ -63,7 +65,9 @@ fn names(buckets: &[String]) -> anyhow::Result<Vec<BucketName>> {
 
 async fn change(engine: &dyn StorageEngine, email: &str, change: GrantChange) -> anyhow::Result<()> {
     let email = User::new(email)?.email;
+    let before = engine.users().await?;
     let user = engine.change_grants(&email, change).await?;
+    operator::record(engine, operator::granted(&before, std::slice::from_ref(&user))).await;
     print_line(&line(&user))
 }
 

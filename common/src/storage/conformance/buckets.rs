@@ -1,8 +1,8 @@
 //! What a storage engine does with buckets and users.
 
 use super::{TestBucket, addressed, bucket_at, bucket_named, config, name, save};
-use crate::bucket::{Bucket, BucketConfig, BucketName, TokenChange, UploadFormat};
-use crate::storage::{BucketSave, StorageEngine, StorageErrorKind, Stored};
+use crate::bucket::{Bucket, BucketConfig, BucketName, BucketTokens, TokenChange, UploadFormat};
+use crate::storage::{BucketSave, Expected, StorageEngine, StorageError, StorageErrorKind, Stored};
 use crate::token::TokenHash;
 use crate::user::{GrantChange, User};
 
@@ -10,16 +10,15 @@ pub(super) async fn suite(engine: &dyn StorageEngine) {
     a_bucket_is_found_at_both_addresses(engine).await;
     buckets_come_in_the_order_of_their_first_saving(engine).await;
     a_configuration_is_kept_and_replaced_whole(engine).await;
-    a_token_is_kept_set_or_removed(engine).await;
     two_buckets_swap_addresses_in_one_call(engine).await;
     a_taken_address_saves_nothing(engine).await;
+    what_is_not_as_expected_saves_nothing(engine).await;
     a_deleted_bucket_takes_everything_with_it(engine).await;
     users_come_by_email(engine).await;
     a_user_is_replaced(engine).await;
     a_grant_of_an_unknown_bucket_saves_nothing(engine).await;
     grants_are_added_and_taken_away(engine).await;
     no_grant_of_many_at_once_is_lost(engine).await;
-    a_token_is_set_and_nothing_else(engine).await;
 }
 
 async fn a_bucket_is_found_at_both_addresses(engine: &dyn StorageEngine) {
@@ -45,7 +44,7 @@ async fn a_bucket_is_found_at_both_addresses(engine: &dyn StorageEngine) {
 
 async fn buckets_come_in_the_order_of_their_first_saving(engine: &dyn StorageEngine) {
     let saves = |names: &[&str]| {
-        let save = |name: &&str| BucketSave { config: config(name), token: TokenChange::Keep };
+        let save = |name: &&str| BucketSave::new(config(name), TokenChange::Keep);
         engine.save_buckets(names.iter().map(save).collect())
     };
     saves(&["order.zz", "order.mm"]).await.expect("saved");
@@ -85,33 +84,9 @@ async fn a_configuration_is_kept_and_replaced_whole(engine: &dyn StorageEngine) 
     assert_eq!(bucket.ids("").await, "aa", "records stay");
 }
 
-async fn a_token_is_kept_set_or_removed(engine: &dyn StorageEngine) {
-    let token = |text: &str| TokenHash::new(&text.to_owned().into());
-    let (first, second) = (token("first"), token("second"));
-    let steps = [
-        (TokenChange::Keep, None),
-        (TokenChange::Set(first.clone()), Some(&first)),
-        (TokenChange::Keep, Some(&first)),
-        (TokenChange::Set(second.clone()), Some(&second)),
-        (TokenChange::Remove, None),
-        (TokenChange::Keep, None),
-    ];
-    for (change, expected) in steps {
-        let save = BucketSave { config: config("token"), token: change.clone() };
-        engine.save_buckets(vec![save]).await.expect("saved");
-        let bucket = bucket_named(engine, "token").await.expect("the bucket");
-        assert_eq!(bucket.token.as_ref(), expected, "{change:?}");
-    }
-    let new = BucketSave { config: config("token.new"), token: TokenChange::Set(first) };
-    engine.save_buckets(vec![new]).await.expect("saved");
-    let bucket = bucket_named(engine, "token.new").await.expect("the bucket");
-    assert!(bucket.token.is_some_and(|token| token.matches("first")));
-}
-
 async fn two_buckets_swap_addresses_in_one_call(engine: &dyn StorageEngine) {
     let pair = |one: &str, two: &str| {
-        let save =
-            |name, kind| BucketSave { config: addressed(name, "swapped", kind), token: TokenChange::Keep };
+        let save = |name, kind| BucketSave::new(addressed(name, "swapped", kind), TokenChange::Keep);
         vec![save("swap.one", one), save("swap.two", two)]
     };
     engine.save_buckets(pair("aa", "bb")).await.expect("saved");
@@ -128,7 +103,7 @@ async fn a_taken_address_saves_nothing(engine: &dyn StorageEngine) {
     let changed = BucketConfig { queryable: false, ..addressed("taken.known", "taken", "third") };
     for rival in ["taken.known", "taken.new"] {
         let calls = [config("taken.first"), changed.clone(), addressed(rival, "taken", "it")];
-        let saves = calls.map(|config| BucketSave { config, token: TokenChange::Keep });
+        let saves = calls.map(|config| BucketSave::new(config, TokenChange::Keep));
         let refused = engine.save_buckets(saves.into()).await.expect_err("a taken address");
         assert_eq!(refused.kind(), StorageErrorKind::AlreadyExists);
         assert!(refused.to_string().contains("\"taken.holder\""), "{refused}");
@@ -139,12 +114,37 @@ async fn a_taken_address_saves_nothing(engine: &dyn StorageEngine) {
     assert!(bucket_at(engine, "taken", "third").await.is_none());
 }
 
+async fn what_is_not_as_expected_saves_nothing(engine: &dyn StorageEngine) {
+    let another = config("expected.another");
+    let new = addressed("expected", "expected group", "expected type");
+    let changed = BucketConfig { realtime: true, ..new.clone() };
+    let other = BucketConfig { published: false, ..new.clone() };
+    let save = async |config: &BucketConfig, expected| {
+        let save = BucketSave::new(config.clone(), TokenChange::Keep).expecting(expected);
+        engine.save_buckets(vec![BucketSave::new(another.clone(), TokenChange::Keep), save]).await
+    };
+    let is_refused = |saved: Result<(), StorageError>| {
+        saved.expect_err("it is not as expected").kind() == StorageErrorKind::Changed
+    };
+    assert!(is_refused(save(&new, Expected::This(new.clone().into())).await), "there is none");
+    assert!(bucket_named(engine, "expected.another").await.is_none(), "nothing of the call is saved");
+    save(&new, Expected::Nothing).await.expect("there is none");
+    assert!(is_refused(save(&changed, Expected::Nothing).await), "there is one");
+    assert!(is_refused(save(&changed, Expected::This(other.clone().into())).await), "it is another");
+    save(&changed, Expected::This(new.clone().into())).await.expect("it is that one");
+    // As where an engine tries again what only seemed to fail.
+    save(&changed, Expected::This(new.clone().into())).await.expect("it is saved already");
+    assert!(is_refused(save(&other, Expected::This(new.clone().into())).await), "it was changed");
+    let found = bucket_at(engine, "expected group", "expected type").await.expect("a bucket");
+    assert_eq!(found.config, changed);
+}
+
 async fn a_deleted_bucket_takes_everything_with_it(engine: &dyn StorageEngine) {
     let bucket = TestBucket::configured(engine, addressed("gone", "gone group", "gone type")).await;
     let token = TokenChange::Set(TokenHash::new(&"secret".to_owned().into()));
-    let save_token = BucketSave { config: addressed("gone", "gone group", "gone type"), token };
+    let save_token = BucketSave::new(addressed("gone", "gone group", "gone type"), token);
     engine
-        .save_buckets(vec![save_token, BucketSave { config: config("stays"), token: TokenChange::Keep }])
+        .save_buckets(vec![save_token, BucketSave::new(config("stays"), TokenChange::Keep)])
         .await
         .expect("saved");
     bucket.store(r#"[{"_id": "aa", "_timestamp": "2014-01-01"}, {"kind": "x"}]"#).await;
@@ -162,7 +162,8 @@ async fn a_deleted_bucket_takes_everything_with_it(engine: &dyn StorageEngine) {
 
     save(engine, addressed("address.heir", "gone group", "gone type")).await;
     save(engine, config("gone")).await;
-    assert!(bucket_named(engine, "gone").await.expect("a new bucket").token.is_none());
+    let tokens = bucket_named(engine, "gone").await.expect("a new bucket").tokens;
+    assert_eq!(tokens, BucketTokens::default());
     assert_eq!(bucket.ids("").await, "");
     assert!(!engine.delete_data(&bucket.name).await.expect("an answer"), "it was never written to");
     assert_eq!(users_at(engine, "gone").await, [user(&["stays"])], "the new bucket is granted to nobody");
@@ -247,15 +248,4 @@ async fn no_grant_of_many_at_once_is_lost(engine: &dyn StorageEngine) {
         done.expect("granted");
     }
     assert_eq!(users_at(engine, "many").await[0].buckets.len(), names.len());
-}
-
-async fn a_token_is_set_and_nothing_else(engine: &dyn StorageEngine) {
-    let token = || TokenHash::new(&"tok-set".to_owned().into());
-    assert!(!engine.set_token(&name("token.none"), token()).await.expect("no bucket"));
-    let config = addressed("token.set", "token", "set");
-    save(engine, config.clone()).await;
-    assert!(engine.set_token(&config.name, token()).await.expect("a token"));
-    let bucket = bucket_named(engine, "token.set").await.expect("a bucket");
-    assert!(bucket.token.is_some_and(|hash| hash.matches("tok-set")));
-    assert_eq!(bucket.config, config);
 }

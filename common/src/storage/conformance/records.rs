@@ -31,6 +31,7 @@ pub(super) async fn suite(engine: &dyn StorageEngine) {
     a_record_larger_than_the_cap_stays_alone(engine).await;
     a_new_cap_waits_for_the_next_write(engine).await;
     newest_timestamps_are_of_dated_records(engine).await;
+    records_are_counted(engine).await;
     an_unknown_bucket_is_not_found(engine).await;
 }
 
@@ -342,6 +343,25 @@ async fn newest_timestamps_are_of_dated_records(engine: &dyn StorageEngine) {
     assert_eq!(newest().await, [zz]);
 }
 
+async fn records_are_counted(engine: &dyn StorageEngine) {
+    let bucket = TestBucket::new(engine, "count.records").await;
+    let count = || async { engine.count(&bucket.name).await.expect("a count") };
+    assert_eq!(count().await, 0, "never written to");
+    bucket.store(r#"[{"_id": "aa"}, {"_id": "bb"}, {"size": 1}]"#).await;
+    assert_eq!(count().await, 3);
+    bucket.store(r#"[{"_id": "aa", "size": 2}, {"_id": "cc"}]"#).await;
+    assert_eq!(count().await, 4);
+    bucket.change("aa", r#"{"size": 3}"#).await;
+    assert!(bucket.delete("bb").await);
+    assert_eq!(count().await, 3);
+    engine.empty(&bucket.name).await.expect("emptied");
+    assert_eq!(count().await, 0);
+    bucket.store(r#"{"_id": "aa"}"#).await;
+    assert_eq!(count().await, 1);
+    assert!(engine.delete_data(&bucket.name).await.expect("deleted"));
+    assert_eq!(count().await, 0);
+}
+
 async fn an_unknown_bucket_is_not_found(engine: &dyn StorageEngine) {
     let (bucket, id) = (name("nowhere"), record_id("aa"));
     let groups = group_query("group_by=size", 10);
@@ -352,6 +372,7 @@ async fn an_unknown_bucket_is_not_found(engine: &dyn StorageEngine) {
         ("delete_record", engine.delete_record(&bucket, &id).await.map(drop)),
         ("empty", engine.empty(&bucket).await),
         ("delete_data", engine.delete_data(&bucket).await.map(drop)),
+        ("count", engine.count(&bucket).await.map(drop)),
         ("find", engine.find(&bucket, &record_query("")).await.map(drop)),
         ("aggregate", engine.aggregate(&bucket, &groups).await.map(drop)),
     ];

@@ -1,7 +1,10 @@
 //! MongoDB's errors as ours: which pass if the same is tried again, which may pass later, and which
 //! are faults.
 
-use mongodb::error::{Error, ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
+use mongodb::error::{
+    Error, ErrorKind, IndexedWriteError, InsertManyError, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR,
+    WriteFailure,
+};
 
 use crate::storage::registry_document::InvalidRegistryDocument;
 use crate::storage::{StorageError, StorageErrorKind};
@@ -171,6 +174,22 @@ pub(super) fn code(error: &Error) -> Option<i32> {
         ErrorKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
         _ => None,
     }
+}
+
+/// Whether a document with the same unique key is there.
+pub(super) fn is_duplicate_key(error: &Error) -> bool {
+    code(error) == Some(DUPLICATE_KEY)
+}
+
+/// The places of the documents that were not inserted among others, if that is because there are some
+/// with their keys.
+pub(super) fn duplicates(error: &Error) -> Option<Vec<usize>> {
+    let ErrorKind::InsertMany(InsertManyError { write_errors, write_concern_error: None, .. }) = &*error.kind
+    else {
+        return None;
+    };
+    let place = |error: &IndexedWriteError| (error.code == DUPLICATE_KEY).then_some(error.index);
+    write_errors.as_ref()?.iter().map(place).collect()
 }
 
 /// Whether the same call may succeed if it is made again at once.

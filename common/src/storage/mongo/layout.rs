@@ -147,6 +147,14 @@ pub(super) async fn is_written(database: &Database, bucket: &BucketName) -> Resu
     exists(database, &collection::of_bucket(bucket)).await
 }
 
+/// How many records a bucket has, as the server knows without counting them. On a sharded cluster, and
+/// after a server was killed, that may be off until the server counts anew.
+pub(super) async fn count(database: &Database, bucket: &BucketName) -> Result<u64, StorageError> {
+    require(database, bucket).await?;
+    let records = database.collection::<Document>(&collection::of_bucket(bucket));
+    Ok(records.estimated_document_count().await?)
+}
+
 /// Finds the bucket.
 ///
 /// # Errors

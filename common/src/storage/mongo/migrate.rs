@@ -20,7 +20,7 @@ use crate::bucket::{Bucket, BucketName};
 use crate::field::UPDATED_AT;
 use crate::period::Period;
 use crate::storage::collection::{self, BUCKETS};
-use crate::storage::registry_document::{TOKEN_HASH, decode_bucket, encode_bucket};
+use crate::storage::registry_document::{decode_bucket, encode_tokens};
 use crate::storage::{Migration, MigrationMode, MigrationReport, StorageError};
 
 /// How many there are.
@@ -87,11 +87,10 @@ impl<'a> Migrating<'a> {
         let mut found = buckets.find(in_clear).await?;
         while found.advance().await? {
             let stored = found.deserialize_current()?;
-            let Bucket { config, token } = decode_bucket(&stored)?;
+            let tokens = decode_bucket(&stored)?.tokens;
             // As it was read: somebody may set another token meanwhile.
             let id = doc! { "_id": stored.get("_id"), "bearer_token": stored.get("bearer_token") };
-            let hash = encode_bucket(&config, token.as_ref()).remove(TOKEN_HASH);
-            let change = doc! { "$set": { TOKEN_HASH: hash }, "$unset": { "bearer_token": "" } };
+            let change = doc! { "$set": encode_tokens(&tokens), "$unset": { "bearer_token": "" } };
             buckets.update_one(id, change).await?;
             progress.advance(1);
         }

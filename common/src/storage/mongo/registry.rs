@@ -16,10 +16,10 @@ use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange
 use crate::storage::collection::{BUCKETS, USERS};
 use crate::storage::document::SEQ;
 use crate::storage::registry_document::{
-    InvalidRegistryDocument, TOKEN_HASH, decode_bucket, decode_user, encode_bucket, encode_user,
+    BEARER_TOKEN, InvalidRegistryDocument, RETIRING_TOKENS, TOKEN_HASH, decode_bucket, decode_user,
+    encode_bucket, encode_tokens, encode_user,
 };
-use crate::storage::{BucketSave, StorageError, StorageErrorKind};
-use crate::token::TokenHash;
+use crate::storage::{BucketSave, Expected, StorageError, StorageErrorKind};
 use crate::user::{GrantChange, User};
 
 /// Says of a bucket that its collection is prepared, and how; see [`super::layout`].
@@ -92,14 +92,35 @@ pub(super) async fn change_bucket(
     Ok(buckets.update_one(doc! { "_id": bucket.as_str() }, change).await?.matched_count > 0)
 }
 
-/// Sets the token of a bucket. Says whether there is such a bucket.
-pub(super) async fn set_token(
-    database: &Database,
-    bucket: &BucketName,
-    token: &TokenHash,
-) -> Result<bool, StorageError> {
-    let change = doc! { "$set": { TOKEN_HASH: token.to_text() }, "$unset": { "bearer_token": "" } };
-    change_bucket(database, bucket, change).await
+/// Changes the tokens of a bucket. Says whether there is such a bucket.
+pub(super) struct ChangeTokens<'a> {
+    pub(super) bucket: &'a BucketName,
+    pub(super) change: &'a TokenChange,
+}
+
+#[async_trait]
+impl Unit for ChangeTokens<'_> {
+    type Done = bool;
+
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, Failure> {
+        let name = self.bucket.as_str();
+        let Some(stored) = transaction.find_one(BUCKETS, doc! { "_id": name }).await? else {
+            return Ok(false);
+        };
+        let mut tokens = decode_bucket(&stored)?.tokens;
+        tokens.change(self.change);
+        // Only what was read is replaced: where there are no transactions, somebody may have come in
+        // between. Null finds what is missing, too.
+        let mut seen = doc! { "_id": name };
+        for key in [TOKEN_HASH, RETIRING_TOKENS, BEARER_TOKEN] {
+            seen.insert(key, stored.get(key));
+        }
+        let change = doc! { "$set": encode_tokens(&tokens), "$unset": { BEARER_TOKEN: "" } };
+        match transaction.update(BUCKETS, seen, change, Scope::One).await? {
+            0 => Err(Failure::Conflict),
+            _ => Ok(true),
+        }
+    }
 }
 
 /// Saves some buckets.
@@ -117,6 +138,10 @@ impl Unit for SaveBuckets<'_> {
         let names: Vec<&str> = self.buckets.iter().map(|save| save.config.name.as_str()).collect();
         for save in self.buckets {
             // First of all, since where there are no transactions nothing is undone.
+            if !matches!(save.expected, Expected::Anything) {
+                let known = transaction.find_one(BUCKETS, doc! { "_id": save.config.name.as_str() }).await?;
+                save.check(known.as_ref().map(decode_bucket).transpose()?.as_ref())?;
+            }
             address_is_free(transaction, &save.config, &names).await?;
         }
         // Addresses are set in a second step, so that two buckets can change places in one call.
@@ -150,16 +175,13 @@ async fn address_is_free(
 }
 
 async fn save_bucket(transaction: &mut Transaction<'_>, save: &BucketSave, seq: i64) -> Result<(), Failure> {
-    let BucketSave { config, token } = save;
+    let BucketSave { config, token, .. } = save;
     let name = config.name.as_str();
     let known = transaction.find_one(BUCKETS, doc! { "_id": name }).await?;
-    let kept = known.as_ref().map(decode_bucket).transpose()?.and_then(|bucket| bucket.token);
-    let token = match token {
-        TokenChange::Keep => kept.as_ref(),
-        TokenChange::Remove => None,
-        TokenChange::Set(hash) => Some(hash),
-    };
-    let mut document = encode_bucket(config, token);
+    let known_bucket = known.as_ref().map(decode_bucket).transpose()?;
+    let mut tokens = known_bucket.map(|bucket| bucket.tokens).unwrap_or_default();
+    tokens.change(token);
+    let mut document = encode_bucket(config, &tokens);
     document.insert(SEQ, seq);
     for ours in [SEQ, PREPARED] {
         // What the original Backdrop saved has no number, and stays before all that have.

@@ -14,10 +14,13 @@ use crate::storage::{StorageError, StorageErrorKind};
 
 /// Marks the file as ours ("BkDp"); SQLite keeps it in the file's header.
 const APPLICATION_ID: i32 = 0x426b_4470;
+/// What each version added to the one before it. These do not change any more: a new version is a
+/// step more, which must be quick, since whoever opens the file waits for it.
+const STEPS: [&str; 2] = [VERSION_1, VERSION_2];
 /// The version of this layout.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
-const TABLES: &str = "
+const VERSION_1: &str = "
     CREATE TABLE bucket (
         number       INTEGER PRIMARY KEY AUTOINCREMENT,
         name         TEXT NOT NULL UNIQUE,
@@ -40,20 +43,43 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Makes the tables of a new database and checks those of another.
+/// Tokens that retire, and the audit log. An entry is found by its position, or by one of the others
+/// with its position, which SQLite puts at the end of every index.
+const VERSION_2: &str = "
+    ALTER TABLE bucket ADD COLUMN retiring TEXT;
+    CREATE TABLE audit (
+        position   INTEGER PRIMARY KEY,
+        at         INTEGER NOT NULL,
+        who        TEXT NOT NULL,
+        action     TEXT NOT NULL,
+        bucket     TEXT,
+        detail     TEXT NOT NULL,
+        address    TEXT,
+        request_id TEXT
+    ) STRICT;
+    CREATE INDEX audit_who ON audit (who);
+    CREATE INDEX audit_action ON audit (action);
+    CREATE INDEX audit_bucket ON audit (bucket);
+";
+
+/// Makes the tables of a new database, and checks those of another and brings them up to date. Others
+/// who open the file meanwhile wait, and find it done.
 pub(super) fn prepare(transaction: &Transaction<'_>) -> Result<(), StorageError> {
     let tables: u32 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables > 0 {
-        return check(transaction);
+    let version = if tables > 0 { check(transaction)? } else { 0 };
+    if version == VERSION {
+        return Ok(());
     }
-    transaction.execute_batch(TABLES)?;
+    for step in STEPS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     Ok(())
 }
 
-/// Checks that the database is ours and not newer than this program.
-pub(super) fn check(connection: &Connection) -> Result<(), StorageError> {
+/// Checks that the database is ours and not newer than this program. Answers its version.
+pub(super) fn check(connection: &Connection) -> Result<i32, StorageError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if pragma("application_id")? != APPLICATION_ID {
         return Err(StorageError::new(
@@ -68,7 +94,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), StorageError> {
             format!("the database is of version {version}; this program knows versions up to {VERSION}"),
         ));
     }
-    Ok(())
+    Ok(version)
 }
 
 /// Switches a new database to write-ahead logging, in which readers and a writer do not wait for
@@ -116,8 +142,14 @@ pub(super) fn drop_bucket_tables(transaction: &Transaction<'_>, number: i64) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
-    use crate::storage::SqliteEngine;
+    use crate::audit::AuditFilter;
+    use crate::bucket::{BucketConfig, BucketName, TokenChange};
+    use crate::storage::{SqliteEngine, StorageEngine};
+    use crate::timestamp::Timestamp;
+    use crate::token::TokenHash;
 
     #[track_caller]
     fn check_refused(change: &str, message: &str) {
@@ -131,9 +163,76 @@ mod tests {
         assert!(refused.to_string().contains(message), "{refused}");
     }
 
+    /// A database of version 1 with a bucket in it.
+    fn old_database(folder: &tempfile::TempDir) -> PathBuf {
+        let path = folder.path().join("backdrop.db");
+        let mut connection = Connection::open(&path).expect("a connection");
+        use_wal(&connection).expect("a log");
+        let transaction = connection.transaction().expect("a transaction");
+        transaction.execute_batch(VERSION_1).expect("tables");
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).expect("a mark");
+        transaction.pragma_update(None, "user_version", 1).expect("a version");
+        let config = BucketConfig { data_group: Some("group".to_owned()), ..BucketConfig::new(name()) };
+        let token = TokenHash::new(&"tok-old".to_owned().into()).to_text();
+        let values = (serde_json::to_string(&config).expect("JSON"), token);
+        let insert = "INSERT INTO bucket (name, config, token, written) VALUES ('old', ?1, ?2, 1)";
+        transaction.execute(insert, values).expect("a bucket");
+        create_bucket_tables(&transaction, transaction.last_insert_rowid()).expect("its tables");
+        let users = "INSERT INTO user VALUES ('ann@example.org');
+                     INSERT INTO user_bucket VALUES ('ann@example.org', 1, 0);";
+        transaction.execute_batch(users).expect("a user");
+        transaction.commit().expect("a database");
+        path
+    }
+
+    fn name() -> BucketName {
+        BucketName::parse("old").expect("a name")
+    }
+
+    #[tokio::test]
+    async fn a_database_of_version_1_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = old_database(&folder);
+        let now = Timestamp::MIN;
+        for opened in ["the first time", "again"] {
+            let engine = SqliteEngine::open(&path).expect(opened);
+            let buckets = engine.buckets().await.expect("buckets");
+            assert_eq!(buckets[0].config.data_group.as_deref(), Some("group"));
+            assert!(buckets[0].tokens.allows("tok-old", now) && buckets[0].tokens.retiring.is_empty());
+            assert_eq!(engine.users().await.expect("users")[0].buckets, [name()]);
+            assert!(engine.is_written(&name()).await.expect("an answer"));
+            assert_eq!(
+                engine.audit(&AuditFilter { limit: 9, ..AuditFilter::default() }).await.expect("a log"),
+                []
+            );
+        }
+        let engine = SqliteEngine::open(&path).expect("the database");
+        let change = TokenChange::Rotate {
+            hash: TokenHash::new(&"new".to_owned().into()),
+            now,
+            until: Timestamp::MAX,
+        };
+        assert!(engine.change_tokens(&name(), change).await.expect("changed"));
+        let tokens = engine.buckets().await.expect("buckets").remove(0).tokens;
+        assert!(tokens.allows("tok-old", now) && tokens.allows("new", now));
+    }
+
+    #[test]
+    fn an_old_database_is_opened_by_several_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = old_database(&folder);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| SqliteEngine::open(&path).map(drop).expect("the database"));
+            }
+        });
+        let version = Connection::open(&path).map_err(StorageError::from).and_then(|opened| check(&opened));
+        assert_eq!(version.expect("a version"), VERSION);
+    }
+
     #[test]
     fn databases_that_are_not_opened() {
-        check_refused("PRAGMA user_version = 2", "of version 2; this program knows versions up to 1");
+        check_refused("PRAGMA user_version = 3", "of version 3; this program knows versions up to 2");
         check_refused("PRAGMA application_id = 0", "of another program");
     }
 

@@ -88,6 +88,13 @@ pub(super) fn is_written(connection: &Connection, bucket: &BucketName) -> Result
     Ok(connection.prepare_cached(sql)?.query_row([number], |row| row.get(0))?)
 }
 
+pub(super) fn count(connection: &Connection, bucket: &BucketName) -> Result<u64, StorageError> {
+    let number = registry::state(connection, bucket)?.number;
+    let sql = format!("SELECT count(*) FROM record_{number}");
+    let count: i64 = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 fn clear(transaction: &Transaction<'_>, number: i64, written: bool) -> Result<(), StorageError> {
     // The counters of `seq` and `position` go on, so no number ever means two things.
     transaction.execute_batch(&format!("DELETE FROM record_{number}; DELETE FROM tombstone_{number};"))?;
@@ -311,7 +318,7 @@ mod tests {
             Write::Cap(capped_size) => {
                 let config =
                     BucketConfig { realtime: true, capped_size, ..BucketConfig::new(bucket.clone()) };
-                registry::save_buckets(transaction, &[BucketSave { config, token: TokenChange::Keep }])
+                registry::save_buckets(transaction, &[BucketSave::new(config, TokenChange::Keep)])
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::layout;
-use crate::bucket::{Bucket, BucketAddress, BucketName, TokenChange};
+use super::tokens::StoredTokens;
+use super::{layout, tokens};
+use crate::bucket::{Bucket, BucketAddress, BucketName};
 use crate::storage::{BucketSave, StorageError, StorageErrorKind};
-use crate::token::TokenHash;
 use crate::user::{GrantChange, User};
 
 /// What the tables of a bucket are called after, and what the store keeps of it.
@@ -40,11 +40,13 @@ pub(super) fn bucket(
 ) -> Result<Option<Bucket>, StorageError> {
     let found = match address {
         BucketAddress::Name(name) => connection
-            .prepare_cached("SELECT config, token FROM bucket WHERE name = ?1")?
+            .prepare_cached("SELECT config, token, retiring FROM bucket WHERE name = ?1")?
             .query_row([name.as_str()], stored_bucket)
             .optional()?,
         BucketAddress::DataType { data_group, data_type } => connection
-            .prepare_cached("SELECT config, token FROM bucket WHERE data_group = ?1 AND data_type = ?2")?
+            .prepare_cached(
+                "SELECT config, token, retiring FROM bucket WHERE data_group = ?1 AND data_type = ?2",
+            )?
             .query_row([data_group, data_type], stored_bucket)
             .optional()?,
     };
@@ -52,25 +54,20 @@ pub(super) fn bucket(
 }
 
 pub(super) fn buckets(connection: &Connection) -> Result<Vec<Bucket>, StorageError> {
-    let mut statement = connection.prepare_cached("SELECT config, token FROM bucket ORDER BY number")?;
+    let mut statement =
+        connection.prepare_cached("SELECT config, token, retiring FROM bucket ORDER BY number")?;
     let found = statement.query_map([], stored_bucket)?;
     found.map(|stored| parse_bucket(stored?)).collect()
 }
 
-fn stored_bucket(row: &Row<'_>) -> rusqlite::Result<(String, Option<String>)> {
-    Ok((row.get(0)?, row.get(1)?))
+fn stored_bucket(row: &Row<'_>) -> rusqlite::Result<(String, StoredTokens)> {
+    Ok((row.get(0)?, StoredTokens::of(row, 1)?))
 }
 
-fn parse_bucket((config, token): (String, Option<String>)) -> Result<Bucket, StorageError> {
-    let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
-        StorageError::new(StorageErrorKind::Internal, error)
-    };
-    let config = serde_json::from_str(&config).map_err(|error| damaged(error.into()))?;
-    let token = token
-        .map(|text| text.parse())
-        .transpose()
-        .map_err(|error: crate::token::DamagedTokenHash| damaged(error.into()))?;
-    Ok(Bucket { config, token })
+fn parse_bucket((config, tokens): (String, StoredTokens)) -> Result<Bucket, StorageError> {
+    let config = serde_json::from_str(&config)
+        .map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
+    Ok(Bucket { config, tokens: tokens.parse()? })
 }
 
 pub(super) fn save_buckets(
@@ -78,6 +75,10 @@ pub(super) fn save_buckets(
     buckets: &[BucketSave],
 ) -> Result<(), StorageError> {
     // Addresses are set in a second step, so that two buckets can change places in one call.
+    for save in buckets {
+        let address = BucketAddress::Name(save.config.name.clone());
+        save.check(bucket(transaction, &address)?.as_ref())?;
+    }
     for BucketSave { config, .. } in buckets {
         transaction.execute(
             "UPDATE bucket SET data_group = NULL, data_type = NULL WHERE name = ?1",
@@ -91,7 +92,7 @@ pub(super) fn save_buckets(
 }
 
 fn save_bucket(transaction: &Transaction<'_>, save: &BucketSave) -> Result<(), StorageError> {
-    let BucketSave { config, token } = save;
+    let BucketSave { config, token, .. } = save;
     let name = config.name.as_str();
     let taken: Option<String> = transaction
         .query_row(
@@ -124,25 +125,7 @@ fn save_bucket(transaction: &Transaction<'_>, save: &BucketSave) -> Result<(), S
         )?;
         layout::create_bucket_tables(transaction, transaction.last_insert_rowid())?;
     }
-    match token {
-        TokenChange::Keep => Ok(true),
-        TokenChange::Remove => set_token(transaction, &config.name, None),
-        TokenChange::Set(hash) => set_token(transaction, &config.name, Some(hash)),
-    }
-    .map(drop)
-}
-
-/// Sets or removes the token of a bucket. Says whether the bucket exists.
-pub(super) fn set_token(
-    transaction: &Transaction<'_>,
-    bucket: &BucketName,
-    token: Option<&TokenHash>,
-) -> Result<bool, StorageError> {
-    let changed = transaction.execute(
-        "UPDATE bucket SET token = ?2 WHERE name = ?1",
-        params![bucket.as_str(), token.map(TokenHash::to_text)],
-    )?;
-    Ok(changed > 0)
+    tokens::change(transaction, &config.name, token).map(drop)
 }
 
 pub(super) fn delete_bucket(

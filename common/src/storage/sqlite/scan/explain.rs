@@ -124,7 +124,7 @@ mod tests {
         let engine = SqliteEngine::open(&folder.path().join("backdrop.db")).expect("a database");
         let config = BucketConfig::new(bucket.clone());
         let token = TokenChange::Keep;
-        engine.save_buckets(vec![BucketSave { config, token }]).await.expect("a bucket");
+        engine.save_buckets(vec![BucketSave::new(config, token)]).await.expect("a bucket");
         let first = Timestamp::parse("2014-01-01").expect("a time").millis();
         let time = |day: i64| Timestamp::saturating(first + day * 86_400_000);
         let body: Json = (0..100).map(|day| json!({"_timestamp": time(day)})).collect();
