@@ -16,7 +16,13 @@ for target in targets/*.rs; do
     name=$(basename "$target" .rs)
     corpus=../target/fuzz/corpus/$name
     mkdir -p "$corpus"
-    "../target/fuzz/$host/release/$name" -runs="$runs" -max_len=512 -timeout=10 -seed=1 -verbosity=0 \
+    max_len=512
+    if [ "$name" = upload ]; then
+        # No chance makes a workbook, so it starts from some.
+        cp ../write/tests/fixtures/*.xls* "$corpus"
+        max_len=8192
+    fi
+    "../target/fuzz/$host/release/$name" -runs="$runs" -max_len="$max_len" -timeout=10 -seed=1 -verbosity=0 \
         -artifact_prefix="../target/fuzz/" "$corpus" || {
         echo "fuzz target $name failed; the input is in target/fuzz" >&2
         exit 1

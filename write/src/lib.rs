@@ -8,6 +8,7 @@ pub mod command;
 mod data;
 mod schemas;
 mod status;
+pub mod upload;
 
 use std::sync::Arc;
 
