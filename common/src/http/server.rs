@@ -1,7 +1,7 @@
 //! How both apps run: Rocket's configuration, and the question whether they are up.
 
 use rocket::Config;
-use rocket::config::{Ident, LogLevel, Shutdown, Sig};
+use rocket::config::{Ident, LogLevel, SecretKey, Shutdown, Sig};
 use serde_json::{Value as Json, json};
 
 use super::ApiError;
@@ -20,6 +20,8 @@ pub fn config(settings: &Settings, port: u16) -> Config {
         // The `log` crate's level; what is written is the filter's business.
         log_level: LogLevel::Normal,
         cli_colors: false,
+        // What is encrypted with it is read by nobody after a restart; who needs that sets another.
+        secret_key: SecretKey::derive_from(&rand::random::<[u8; 32]>()),
         shutdown: Shutdown {
             ctrlc: true,
             signals: [Sig::Term].into(),
