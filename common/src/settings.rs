@@ -1,26 +1,25 @@
 //! Settings: defaults, then `backdrop.toml` (or the file in `BACKDROP_CONFIG`), then `BACKDROP_*`
 //! variables. Read and checked once, at the start.
 
-use std::collections::BTreeMap;
+mod addresses;
+mod session_secret;
+mod sign_in;
+mod values;
+
+pub use addresses::{InvalidOrigin, PublicUrl, WebOrigin};
+pub use session_secret::SecretFileError;
+pub use sign_in::{ProviderKind, ProviderUrl, SignInSettings};
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 use std::time::Duration;
 
-use figment::providers::{Env, Format, Serialized, Toml};
-use figment::value::Value;
-use figment::{Figment, Profile};
 use secrecy::SecretString;
-use tracing_subscriber::EnvFilter;
 
+use self::values::Values;
 use crate::storage::url::ReadPreference;
 use crate::storage::{DatabaseUrl, StorageOptions};
-
-const PREFIX: &str = "BACKDROP_";
-const CONFIG_VARIABLE: &str = "BACKDROP_CONFIG";
-const CONFIG_FILE: &str = "backdrop.toml";
-/// Variables that start with the prefix and are no settings: where the file is, and what tests use.
-const NOT_SETTINGS: [&str; 2] = ["config", "test_"];
 
 /// Everything that an operator can set. `Debug` does not show secrets.
 #[derive(Clone, Debug)]
@@ -43,6 +42,18 @@ pub struct Settings {
     pub max_time_ms: NonZeroU32,
     /// Which members of a MongoDB replica set answer queries.
     pub read_preference: ReadPreference,
+    /// Where people's browsers find the write app; see [`Settings::public_url`].
+    pub public_url: Option<PublicUrl>,
+    /// Where people and programs find the read app; see [`Settings::read_url`].
+    pub read_url: Option<WebOrigin>,
+    /// How people sign in; without this nobody can.
+    pub sign_in: Option<SignInSettings>,
+    /// How many files a person may upload within a minute.
+    pub uploads_per_minute: NonZeroU32,
+    /// How large an uploaded file may be, in bytes.
+    pub max_upload_bytes: NonZeroU32,
+    /// How long a bucket's old token goes on working beside its new one, in seconds.
+    pub token_overlap_seconds: u32,
     /// What is logged: a filter of the `tracing` crate.
     pub log: String,
     /// How it is written.
@@ -100,6 +111,12 @@ impl Default for Settings {
             max_rows: number(1_000_000),
             max_time_ms: number(30_000),
             read_preference: ReadPreference::Primary,
+            public_url: None,
+            read_url: None,
+            sign_in: None,
+            uploads_per_minute: number(20),
+            max_upload_bytes: number(1_000_000),
+            token_overlap_seconds: 7 * 24 * 60 * 60,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             unknown: Vec::new(),
@@ -146,11 +163,79 @@ impl Settings {
                 "primary, primaryPreferred, secondary, secondaryPreferred or nearest",
                 defaults.read_preference,
             )?,
+            public_url: values.take_optional(
+                "public_url",
+                "https://HOST, or http://HOST of this machine (as in http://127.0.0.1:3039), without a path",
+            )?,
+            read_url: values.take_optional("read_url", "http://HOST or https://HOST, without a path")?,
+            sign_in: SignInSettings::take(&mut values)?,
+            uploads_per_minute: values.take(
+                "uploads_per_minute",
+                "a number of files, 1 to 4294967295",
+                defaults.uploads_per_minute,
+            )?,
+            max_upload_bytes: values.take(
+                "max_upload_bytes",
+                "a number of bytes, 1 to 4294967295",
+                defaults.max_upload_bytes,
+            )?,
+            token_overlap_seconds: values.take(
+                "token_overlap_seconds",
+                "a number of seconds, 0 to 4294967295",
+                defaults.token_overlap_seconds,
+            )?,
             log: values.take_log_filter(defaults.log)?,
             log_format: values.take("log_format", "text or json", defaults.log_format)?,
             unknown: Vec::new(),
         };
+        settings.check_session_secret()?;
+        settings.check_provider_url()?;
         Ok(Self { unknown: values.into_unknown()?, ..settings })
+    }
+
+    /// Where people's browsers find the write app, if that listens on a port: what is set, or this
+    /// machine.
+    pub fn public_url(&self, port: u16) -> PublicUrl {
+        self.public_url.clone().unwrap_or_else(|| PublicUrl::of_this_machine(port))
+    }
+
+    /// Where people and programs find the read app: what is set, or this machine.
+    pub fn read_url(&self) -> WebOrigin {
+        self.read_url.clone().unwrap_or_else(|| WebOrigin::of_this_machine(self.read_port.get()))
+    }
+
+    /// Sessions outlive a restart and are shared by several apps only if the secret is set, and one that
+    /// is kept in a file is nothing for production.
+    fn check_session_secret(&self) -> Result<(), InvalidSetting> {
+        let in_production = self.public_url.as_ref().is_some_and(PublicUrl::is_production);
+        match &self.sign_in {
+            Some(sign_in) if in_production && sign_in.session_secret.is_none() => {
+                Err(InvalidSetting::Value {
+                    name: "session_secret",
+                    allowed: "set where public_url is https and people sign in: text of 32 characters or \
+                              more without white space",
+                    given: None,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a provider says in clear, anybody on the way could say in its place; and our secret is in what it
+    /// is asked.
+    fn check_provider_url(&self) -> Result<(), InvalidSetting> {
+        let in_production = self.public_url.as_ref().is_some_and(PublicUrl::is_production);
+        match &self.sign_in {
+            Some(sign_in) if in_production && !sign_in.base_url.is_out_of_reach() => {
+                Err(InvalidSetting::Value {
+                    name: "oauth_base_url",
+                    allowed: "an https URL where public_url is https, or an http URL of this machine (as in \
+                              http://127.0.0.1:3040)",
+                    given: Some(sign_in.base_url.to_string()),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the storage engine is opened with besides its URL.
@@ -171,108 +256,6 @@ impl FromStr for LogFormat {
             "json" => Ok(Self::Json),
             _ => Err(()),
         }
-    }
-}
-
-/// The settings of the admin pages, which are not there yet; they are no typing errors.
-const RESERVED: [&str; 5] =
-    ["oauth_base_url", "oauth_client_id", "oauth_client_secret", "public_url", "session_secret"];
-
-/// The values that were found, by name; those that are taken are settings.
-struct Values {
-    figment: Figment,
-    from_variables: Vec<String>,
-    taken: Vec<&'static str>,
-}
-
-impl Values {
-    fn read() -> Result<Self, InvalidSetting> {
-        let file = Env::var(CONFIG_VARIABLE);
-        if let Some(file) = &file
-            && !std::path::Path::new(file).is_file()
-        {
-            return Err(InvalidSetting::NoSuchFile(file.clone()));
-        }
-        // Variables stay text: figment would read a token of digits as a number.
-        let variables: BTreeMap<String, String> = Env::prefixed(PREFIX)
-            .iter()
-            .map(|(name, value)| (name.as_str().to_lowercase(), value))
-            .filter(|(name, _)| !NOT_SETTINGS.iter().any(|other| name.starts_with(other)))
-            .collect();
-        let from_variables = variables.keys().cloned().collect();
-        let figment = Figment::new()
-            .merge(Toml::file(file.as_deref().unwrap_or(CONFIG_FILE)))
-            .merge(Serialized::from(variables, Profile::Default));
-        Ok(Self { figment, from_variables, taken: Vec::new() })
-    }
-
-    fn text(&mut self, name: &'static str, allowed: &'static str) -> Result<Option<String>, InvalidSetting> {
-        self.taken.push(name);
-        let value = match self.figment.find_value(name) {
-            Ok(value) => value,
-            Err(error) if error.missing() => return Ok(None),
-            Err(error) => return Err(InvalidSetting::File(Box::new(error))),
-        };
-        match value {
-            Value::String(_, text) => Ok(Some(text)),
-            Value::Num(_, number) => Ok(number
-                .to_i128()
-                .map(|int| int.to_string())
-                .or_else(|| number.to_f64().map(|float| float.to_string()))),
-            _ => Err(InvalidSetting::Value { name, allowed, given: None }),
-        }
-    }
-
-    fn take<T: FromStr>(
-        &mut self,
-        name: &'static str,
-        allowed: &'static str,
-        default: T,
-    ) -> Result<T, InvalidSetting> {
-        let Some(text) = self.text(name, allowed)? else { return Ok(default) };
-        text.parse().map_err(|_| InvalidSetting::Value { name, allowed, given: Some(text) })
-    }
-
-    /// What was given is not shown: such a URL may hold a password.
-    fn take_database_url(&mut self, default: DatabaseUrl) -> Result<DatabaseUrl, InvalidSetting> {
-        let (name, allowed) =
-            ("database_url", "sqlite://FILE (as in sqlite://data/backdrop.db) or mongodb://HOST/DATABASE");
-        let Some(text) = self.text(name, allowed)? else { return Ok(default) };
-        text.parse().map_err(|_| InvalidSetting::Value { name, allowed, given: None })
-    }
-
-    fn take_secret(&mut self, name: &'static str) -> Result<Option<SecretString>, InvalidSetting> {
-        let allowed = "text without white space";
-        let Some(text) = self.text(name, allowed)? else { return Ok(None) };
-        if text.is_empty() || text.contains(char::is_whitespace) {
-            return Err(InvalidSetting::Value { name, allowed, given: None });
-        }
-        Ok(Some(text.into()))
-    }
-
-    fn take_log_filter(&mut self, default: String) -> Result<String, InvalidSetting> {
-        let (name, allowed) = ("log", "a tracing filter (as in info or warn,backdrop=debug)");
-        let Some(text) = self.text(name, allowed)? else { return Ok(default) };
-        match EnvFilter::try_new(&text) {
-            Ok(_) => Ok(text),
-            Err(_) => Err(InvalidSetting::Value { name, allowed, given: Some(text) }),
-        }
-    }
-
-    /// What is left. In the file that is a slip of the pen; a variable may belong to something else
-    /// and is only reported.
-    fn into_unknown(self) -> Result<Vec<String>, InvalidSetting> {
-        let is_known = |name: &str| self.taken.contains(&name) || RESERVED.contains(&name);
-        let names: BTreeMap<String, Value> =
-            self.figment.extract().map_err(|error| InvalidSetting::File(Box::new(error)))?;
-        let mut unknown = Vec::new();
-        for name in names.into_keys().filter(|name| !is_known(name)) {
-            if !self.from_variables.contains(&name) {
-                return Err(InvalidSetting::Unknown(name, self.taken.join(", ")));
-            }
-            unknown.push(format!("{PREFIX}{}", name.to_uppercase()));
-        }
-        Ok(unknown)
     }
 }
 
@@ -328,7 +311,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_refused(file: &str, variables: &[(&str, &str)], message: &str) {
+    pub(super) fn check_refused(file: &str, variables: &[(&str, &str)], message: &str) {
         Jail::expect_with(|jail| {
             jail.create_file("backdrop.toml", file)?;
             for (name, value) in variables {
@@ -388,7 +371,11 @@ mod tests {
             "raed_port = 1",
             &[],
             "raed_port is no setting; the settings are database_url, address, read_port, write_port, \
-             management_token, max_body_bytes, max_rows, max_time_ms, read_preference, log, log_format",
+             management_token, max_body_bytes, max_rows, max_time_ms, read_preference, public_url, \
+             read_url, oauth_kind, oauth_base_url, oauth_client_id, oauth_client_secret, session_secret, \
+             session_seconds, session_check_seconds, sign_ins_per_minute, oidc_permissions_claim, \
+             oidc_signin_group, oidc_admin_group, oidc_scopes, uploads_per_minute, max_upload_bytes, \
+             token_overlap_seconds, log, log_format",
         );
     }
 
@@ -396,7 +383,6 @@ mod tests {
     fn unknown_variables_are_reported() {
         Jail::expect_with(|jail| {
             jail.set_env("BACKDROP_RAED_PORT", "1");
-            jail.set_env("BACKDROP_PUBLIC_URL", "http://localhost");
             assert_eq!(Settings::load().expect("settings").unknown, ["BACKDROP_RAED_PORT"]);
             Ok(())
         });

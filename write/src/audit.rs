@@ -1,26 +1,52 @@
-//! The audit log: a line for each write that was done, with the target `backdrop::audit`. It says
-//! which bucket, how many records, what span of time and who, and never shows a token.
+//! What was done, and who did it, never with a token.
+//!
+//! Everything is a line of the log with the target `backdrop::audit`. What people do, and the rare things
+//! that programs do to a whole bucket, are entries of the audit log in the store as well; the writes of
+//! pipelines are too many for it.
 
 use std::net::IpAddr;
 
+use backdrop_common::audit::{AuditAction, AuditEntry};
 use backdrop_common::bucket::BucketName;
 use backdrop_common::http::RequestId;
 use backdrop_common::record::RecordId;
-use backdrop_common::storage::Stored;
+use backdrop_common::storage::{StorageEngine, Stored};
 use backdrop_common::timestamp::Timestamp;
+use rocket::async_trait;
+use rocket::request::{FromRequest, Outcome, Request};
 
-/// Who wrote: the holder of which token, from which address, in which request.
-#[derive(Clone, Copy)]
-pub(crate) struct Writer<'r> {
-    pub(crate) request_id: &'r RequestId,
+use crate::WriteApp;
+
+/// Who holds the token of a bucket.
+const BUCKET_TOKEN: &str = "bucket token";
+/// Who holds the management token.
+pub(crate) const MANAGEMENT_TOKEN: &str = "management token";
+
+/// From where a request comes, and how it is called.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    /// Behind a reverse proxy, that of the proxy.
     pub(crate) address: Option<IpAddr>,
+    pub(crate) request_id: String,
 }
 
-impl Writer<'_> {
-    fn address(&self) -> String {
-        self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+impl Visit {
+    pub(crate) fn of(request: &Request<'_>) -> Self {
+        Self { address: request.client_ip(), request_id: RequestId::of(request).as_str().to_owned() }
     }
+}
 
+#[async_trait]
+impl<'r> FromRequest<'r> for Visit {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        Outcome::Success(Self::of(request))
+    }
+}
+
+/// Lines of the log about what the holders of tokens do.
+impl Visit {
     /// Records were stored.
     pub(crate) fn stored(&self, bucket: &BucketName, stored: Stored, span: Option<(Timestamp, Timestamp)>) {
         tracing::info!(
@@ -31,9 +57,9 @@ impl Writer<'_> {
             replaced = stored.replaced,
             from = span.map(|(from, _)| tracing::field::display(from)),
             to = span.map(|(_, to)| tracing::field::display(to)),
-            by = "bucket token",
-            address = self.address(),
-            request_id = self.request_id.as_str(),
+            by = BUCKET_TOKEN,
+            address = self.address.map(tracing::field::display),
+            request_id = self.request_id,
         );
     }
 
@@ -45,21 +71,75 @@ impl Writer<'_> {
             %bucket,
             records = 1,
             %id,
-            by = "bucket token",
-            address = self.address(),
-            request_id = self.request_id.as_str(),
+            by = BUCKET_TOKEN,
+            address = self.address.map(tracing::field::display),
+            request_id = self.request_id,
         );
     }
 
-    /// All records of a bucket were deleted.
-    pub(crate) fn bucket(&self, action: &'static str, bucket: &BucketName, by: &'static str) {
+    /// All records of a bucket were deleted, as pipelines do that send everything each time.
+    pub(crate) fn emptied(&self, bucket: &BucketName) {
         tracing::info!(
             target: "backdrop::audit",
-            action,
+            action = "empty",
             %bucket,
-            by,
-            address = self.address(),
-            request_id = self.request_id.as_str(),
+            by = BUCKET_TOKEN,
+            address = self.address.map(tracing::field::display),
+            request_id = self.request_id,
         );
+    }
+}
+
+/// Records what somebody (`by` is their email address, or says what they hold) has done, if to a bucket, to
+/// which, and in a few words what exactly. It is done already, so what keeps it from being recorded is for
+/// the log only.
+pub(crate) async fn record(
+    app: &WriteApp,
+    visit: &Visit,
+    by: &str,
+    action: AuditAction,
+    bucket: Option<&BucketName>,
+    detail: &str,
+) {
+    record_entry(&*app.engine, visit.entry((app.clock)(), by, action, bucket, detail)).await;
+}
+
+impl Visit {
+    /// What is recorded of something that was done in this request.
+    pub(crate) fn entry(
+        &self,
+        at: Timestamp,
+        by: &str,
+        action: AuditAction,
+        bucket: Option<&BucketName>,
+        detail: &str,
+    ) -> AuditEntry {
+        AuditEntry {
+            at,
+            by: by.to_owned(),
+            action,
+            bucket: bucket.cloned(),
+            detail: detail.to_owned(),
+            address: self.address,
+            request_id: Some(self.request_id.clone()),
+        }
+    }
+}
+
+/// Records an entry, as [`record`] does.
+pub(crate) async fn record_entry(engine: &dyn StorageEngine, entry: AuditEntry) {
+    let AuditEntry { at: _, by, action, bucket, detail, address, request_id } = &entry;
+    let request_id = request_id.clone();
+    tracing::info!(
+        target: "backdrop::audit",
+        action = action.name(),
+        bucket = bucket.as_ref().map(tracing::field::display),
+        by,
+        detail,
+        address = address.map(tracing::field::display),
+        request_id,
+    );
+    if let Err(error) = engine.record_audit(entry).await {
+        tracing::error!(target: "backdrop::error", request_id, %error, "the audit log lacks an entry");
     }
 }

@@ -3,11 +3,11 @@
 //! Checks come in this order: is there such a bucket, may the client write to it, is the body one,
 //! are the records. A request is stored whole or not at all.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use backdrop_common::audit::AuditAction;
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
-use backdrop_common::http::{ApiError, Authorization, RequestId, data_type_address};
+use backdrop_common::http::{ApiError, Authorization, data_type_address};
 use backdrop_common::record::checks::{check_patch, check_records};
 use backdrop_common::record::sent::{InvalidBody, SentBody, is_empty_list};
 use backdrop_common::record::{Record, RecordId, time_span};
@@ -19,14 +19,14 @@ use rocket::{Data, State, async_trait, delete, patch, post, put};
 use serde_json::json;
 
 use crate::WriteApp;
-use crate::audit::Writer;
+use crate::audit::{self, MANAGEMENT_TOKEN, Visit};
 use crate::body::{BodyHeaders, discard, read_json};
 
 /// What the headers of a write say.
 pub(crate) struct WriteRequest<'r> {
     authorization: Authorization<'r>,
     body: BodyHeaders<'r>,
-    writer: Writer<'r>,
+    visit: Visit,
 }
 
 #[async_trait]
@@ -34,11 +34,10 @@ impl<'r> FromRequest<'r> for WriteRequest<'r> {
     type Error = std::convert::Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
-        let address: Option<IpAddr> = request.client_ip();
         Outcome::Success(Self {
             authorization: Authorization::of(request),
             body: BodyHeaders::of(request),
-            writer: Writer { request_id: RequestId::of(request), address },
+            visit: Visit::of(request),
         })
     }
 }
@@ -112,7 +111,7 @@ async fn store(
     let records = checked.await.map_err(|_| ApiError::Internal)??;
     let span = time_span(&records);
     let stored = app.engine.store(bucket.name(), records, Timestamp::now()).await?;
-    request.writer.stored(bucket.name(), stored, span);
+    request.visit.stored(bucket.name(), stored, span);
     Ok(ok())
 }
 
@@ -127,7 +126,7 @@ async fn empty(
         return Err(ApiError::PutOfRecords);
     }
     app.engine.empty(bucket.name()).await?;
-    request.writer.bucket("empty", bucket.name(), "bucket token");
+    request.visit.emptied(bucket.name());
     Ok(ok_with(&format!("{} now contains 0 records", bucket.name())))
 }
 
@@ -156,7 +155,7 @@ pub(crate) async fn patch_record(
         Arc::new(move |stored: &Record| check_patch(&patched, stored, &sent, schema.as_deref()));
     match app.engine.change_record(bucket.name(), &id, change, Timestamp::now()).await? {
         Changed::Stored => {
-            request.writer.record("change", bucket.name(), &id);
+            request.visit.record("change", bucket.name(), &id);
             Ok(ok())
         }
         Changed::NotFound => Err(ApiError::NoRecord(id.to_string())),
@@ -177,7 +176,7 @@ pub(crate) async fn delete_record(
     if !app.engine.delete_record(bucket.name(), &id).await? {
         return Err(ApiError::NoRecord(id.to_string()));
     }
-    request.writer.record("delete", bucket.name(), &id);
+    request.visit.record("delete", bucket.name(), &id);
     Ok(ok())
 }
 
@@ -193,7 +192,7 @@ pub(crate) async fn delete_data(
     if !app.engine.delete_data(name).await? {
         return Err(ApiError::NoData(name.clone()));
     }
-    request.writer.bucket("delete data", name, "management token");
+    audit::record(app, &request.visit, MANAGEMENT_TOKEN, AuditAction::DeleteData, Some(name), "").await;
     Ok(ok_with(&format!("Deleted {name}")))
 }
 

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod audit;
 mod body;
 pub mod command;
@@ -11,16 +12,29 @@ mod status;
 pub mod upload;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use backdrop_common::http::{RequestLog, StrictRequests, catchers, config, with_other_methods};
-use backdrop_common::settings::Settings;
+use backdrop_common::settings::{PublicUrl, Settings, WebOrigin};
 use backdrop_common::storage::StorageEngine;
+use backdrop_common::timestamp::Timestamp;
+use rocket::config::SecretKey;
+use rocket::data::{Limits, ToByteUnit};
 use rocket::fairing::AdHoc;
 use rocket::http::Header;
-use rocket::{Build, Rocket, routes};
-use secrecy::SecretString;
+use rocket::{Build, Config, Rocket, routes};
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::admin::SignIn;
+use crate::admin::provider::Timeouts;
+use crate::admin::upload::{Uploads, form_limit, upload_routes};
 use crate::schemas::Schemas;
+
+/// How large a form without a file may be, in kibibytes: it may have a schema in it.
+const MAX_FORM: u64 = 512;
+
+/// What says what time it is.
+pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What the handlers share.
 pub(crate) struct WriteApp {
@@ -28,11 +42,43 @@ pub(crate) struct WriteApp {
     management_token: Option<SecretString>,
     max_body_bytes: usize,
     schemas: Schemas,
+    clock: Clock,
+    /// Where browsers find this app.
+    public_url: PublicUrl,
+    /// Where people and programs find the read app.
+    read_url: WebOrigin,
+    /// How people sign in; none where that is not set up.
+    sign_in: Option<SignIn>,
+    /// For how long a token that is rotated is still taken.
+    token_overlap: Duration,
+    uploads: Arc<Uploads>,
 }
 
-/// The app, ready to be launched on a port.
+impl WriteApp {
+    fn new(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) -> Self {
+        let public_url = settings.public_url(port);
+        Self {
+            engine,
+            management_token: settings.management_token.clone(),
+            max_body_bytes: settings.max_body_bytes.get() as usize,
+            schemas: Schemas::default(),
+            clock: Arc::new(Timestamp::now),
+            sign_in: SignIn::new(settings, &public_url, Timeouts::default()),
+            public_url,
+            read_url: settings.read_url(),
+            token_overlap: Duration::from_secs(settings.token_overlap_seconds.into()),
+            uploads: Arc::new(Uploads::new(settings)),
+        }
+    }
+}
+
+/// The app, ready to be launched on a port. Sessions outlive it if the settings have a session secret.
 pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) -> Rocket<Build> {
-    let routes = routes![
+    build(settings, WriteApp::new(settings, engine, port), port)
+}
+
+fn build(settings: &Settings, app: WriteApp, port: u16) -> Rocket<Build> {
+    let mut routes = routes![
         status::health,
         data::post_by_name,
         data::post_by_data_type,
@@ -42,21 +88,40 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         data::delete_record,
         data::delete_data,
     ];
-    let app = WriteApp {
-        engine,
-        management_token: settings.management_token.clone(),
-        max_body_bytes: settings.max_body_bytes.get() as usize,
-        schemas: Schemas::default(),
-    };
-    rocket::custom(config(settings, port))
+    routes.extend(admin::routes());
+    routes.extend(upload_routes());
+    let in_production = app.public_url.is_production();
+    rocket::custom(rocket_config(settings, port))
         .manage(app)
         .mount("/", with_other_methods(routes))
+        .mount("/_user/buckets", with_other_methods(upload_routes()))
+        .mount("/", backdrop_pages::assets())
         .register("/", catchers())
+        .register("/_user", admin::catchers())
         .attach(RequestLog)
         .attach(StrictRequests)
-        .attach(AdHoc::on_response("no cache", |_, response| {
+        .attach(AdHoc::on_response("headers of every answer", move |_, response| {
             Box::pin(async move {
-                response.set_header(Header::new("Cache-Control", "no-cache"));
+                if !response.headers().contains("Cache-Control") {
+                    response.set_header(Header::new("Cache-Control", "no-cache"));
+                }
+                if in_production {
+                    response.set_header(Header::new("Strict-Transport-Security", "max-age=31536000"));
+                }
             })
         }))
+}
+
+/// Rocket's configuration, with the key of the session cookies, and how large forms may be.
+fn rocket_config(settings: &Settings, port: u16) -> Config {
+    let limits = Limits::default()
+        .limit("form", MAX_FORM.kibibytes())
+        .limit("data-form", form_limit(settings.max_upload_bytes.get() as usize).bytes());
+    let config = Config { limits, ..config(settings, port) };
+    match settings.sign_in.as_ref().and_then(|sign_in| sign_in.session_secret.as_ref()) {
+        Some(secret) => {
+            Config { secret_key: SecretKey::derive_from(secret.expose_secret().as_bytes()), ..config }
+        }
+        None => config,
+    }
 }

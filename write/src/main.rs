@@ -25,6 +25,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(command) = arguments.command {
         return command.run(&*engine).await;
     }
+    let settings = settings.with_session_secret()?;
     let port = arguments.port.unwrap_or(settings.write_port);
     launch(backdrop_write::rocket(&settings, engine, port.get()))
         .await
