@@ -2,7 +2,8 @@
 # The feature files and the recorded answers, against the real programs over HTTP, on both engines;
 # and what is stored when the connection to a server breaks.
 set -euo pipefail
-cargo build --locked --quiet --bin backdrop-read --bin backdrop-write
+tools/install-browser.sh
+cargo build --locked --quiet --bin backdrop-read --bin backdrop-write --bin backdrop-signon
 
 test=(cargo test --package backdrop-features --locked --quiet)
 echo "-- features on SQLite"

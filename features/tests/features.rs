@@ -1,22 +1,27 @@
 //! Runs the feature files against the real programs over HTTP.
 //!
 //! `cargo test -p backdrop-features --test features -- TEXT` runs only the scenarios whose title, or
-//! whose feature's title, holds the text.
+//! whose feature's title, holds the text; `-- @browser` runs those with that tag.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::needless_pass_by_value, reason = "steps are given what was parsed by value")]
 
 mod steps {
+    mod browser;
+    mod explorer;
     mod given;
     mod load;
     mod operator;
     mod original;
+    mod sign_in;
     mod stored;
     mod then;
     mod transfer;
     mod when;
     mod write;
 }
+#[path = "support/browser.rs"]
+mod browser;
 mod skips;
 mod support;
 mod table;
@@ -54,6 +59,7 @@ async fn main() -> ExitCode {
                 let Some(world) = world else { return };
                 if let ScenarioFinished::StepFailed(..) = finished {
                     eprintln!("the programs' log of \"{}\":\n{}", scenario.name, world.installation.log());
+                    world.photograph_failure(&scenario.name).await;
                 }
                 world.end().await.expect("the programs end when they are told to");
             })
@@ -63,10 +69,16 @@ async fn main() -> ExitCode {
         .filter_run(env!("CARGO_MANIFEST_DIR"), {
             let (only, skips) = (only.clone(), skips.clone());
             move |feature, _, scenario| {
-                (feature.name.contains(&only) || scenario.name.contains(&only)) && !skips.leaves_out(scenario)
+                let tags = || feature.tags.iter().chain(&scenario.tags);
+                let is_tagged = || only.strip_prefix('@').is_some_and(|only| tags().any(|tag| tag == only));
+                let is_meant = feature.name.contains(&only) || scenario.name.contains(&only) || is_tagged();
+                is_meant && !skips.leaves_out(scenario)
             }
         })
         .await;
+    if let Err(error) = browser::end_driver().await {
+        eprintln!("chromedriver does not end: {error:#}");
+    }
     let scenarios = *ran.scenarios_stats();
     let failed = scenarios.failed + scenarios.skipped + ran.parsing_errors() + ran.hook_errors();
     println!("{} passed, {failed} failed", scenarios.passed);

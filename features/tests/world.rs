@@ -5,13 +5,14 @@
 //! queries, unless the scenario sets something else.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use cucumber::World;
 use reqwest::Method;
 use serde_json::{Map, Value as Json, json};
 
+use crate::browser::Browser;
 use crate::support::database::Engine;
 use crate::support::http::{Answer, Client, Request};
 use crate::support::installation::{Installation, Printed};
@@ -24,6 +25,8 @@ pub(crate) struct BackdropWorld {
     // The programs end before the database goes.
     read: Option<Program>,
     write: Option<Program>,
+    signon: Option<Program>,
+    browser: Option<Browser>,
     pub(crate) installation: Installation,
     buckets: Vec<Json>,
     answer: Option<Answer>,
@@ -41,6 +44,8 @@ impl BackdropWorld {
         Ok(Self {
             read: None,
             write: None,
+            signon: None,
+            browser: None,
             installation: Installation::new(Engine::of_this_run()?)?,
             buckets: Vec::new(),
             answer: None,
@@ -71,6 +76,7 @@ impl BackdropWorld {
         match app {
             App::Read => &mut self.read,
             App::Write => &mut self.write,
+            App::Signon => &mut self.signon,
         }
     }
 
@@ -79,16 +85,59 @@ impl BackdropWorld {
         self.running(app).take().context("the program does not run")?.kill().await
     }
 
+    /// The browser, which is opened if it is not yet.
+    pub(crate) async fn browser(&mut self) -> anyhow::Result<&Browser> {
+        let browser = match self.browser.take() {
+            Some(open) => open,
+            None => Browser::open(self.installation.folder()).await?,
+        };
+        Ok(self.browser.insert(browser))
+    }
+
+    /// Starts the provider that people sign in at, if it does not run yet, and has the write app use it.
+    pub(crate) async fn start_provider(&mut self) -> anyhow::Result<()> {
+        if self.signon.is_some() {
+            return Ok(());
+        }
+        let address = self.client(App::Signon).await?.address("");
+        for (name, value) in [
+            ("BACKDROP_OAUTH_BASE_URL", &*address),
+            ("BACKDROP_OAUTH_CLIENT_ID", "backdrop"),
+            ("BACKDROP_OAUTH_CLIENT_SECRET", "dev-secret"),
+        ] {
+            self.installation.set(name, value);
+        }
+        if self.write.is_some() {
+            // It is started again with these settings once it is needed.
+            self.terminate(App::Write).await?.ended().await?;
+        }
+        Ok(())
+    }
+
     /// Ends what runs.
     pub(crate) async fn end(&mut self) -> anyhow::Result<()> {
-        let running: Vec<_> = [self.read.take(), self.write.take()].into_iter().flatten().collect();
+        let closed = match self.browser.take() {
+            Some(browser) => browser.close().await,
+            None => Ok(()),
+        };
+        let running = [self.read.take(), self.write.take(), self.signon.take()];
+        let running: Vec<_> = running.into_iter().flatten().collect();
         for program in &running {
             program.terminate().await?;
         }
         for program in running {
             program.ended().await?;
         }
-        Ok(())
+        closed
+    }
+
+    /// Keeps a picture of what somebody would have seen when a step failed.
+    pub(crate) async fn photograph_failure(&self, scenario: &str) {
+        let Some(browser) = &self.browser else { return };
+        let name = scenario.replace(|char: char| !char.is_ascii_alphanumeric(), "-");
+        if let Err(error) = browser.keep_picture(&format!("failed-{name}")).await {
+            eprintln!("no picture of \"{scenario}\": {error:#}");
+        }
     }
 
     /// Sends a request and keeps the answer.
@@ -190,8 +239,13 @@ pub(crate) fn ids_of(records: &[Json]) -> Vec<String> {
 
 /// The records of a fixture.
 pub(crate) fn fixture(name: &str) -> anyhow::Result<String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    let file = fixture_path(name);
     fs::read_to_string(&file).with_context(|| format!("no fixture {}", file.display()))
+}
+
+/// Where a fixture is.
+pub(crate) fn fixture_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
 /// A header that a step gives as one text.

@@ -13,7 +13,8 @@ use rocket::response::{self, Responder, Response};
 use serde_json::to_writer;
 use serde_json::value::RawValue;
 
-const WARNING: &str =
+/// What is said of the data of a bucket that is not published.
+pub(crate) const WARNING: &str =
     "Warning: This data-set is unpublished. Data may be subject to change or be inaccurate.";
 
 /// What a query found.
@@ -63,7 +64,8 @@ impl Answer {
     }
 }
 
-fn cache_control(bucket: &BucketConfig) -> &'static str {
+/// For how long the data of a bucket may be kept.
+pub(crate) fn cache_control(bucket: &BucketConfig) -> &'static str {
     match (bucket.published, bucket.realtime) {
         (false, _) => "no-cache",
         (true, true) => "max-age=120, must-revalidate",

@@ -1,4 +1,4 @@
-//! `GET /<bucket>?…` and `GET /data/<group>/<type>?…`: two routes, one [`fetch`].
+//! `GET /<bucket>?…` and `GET /data/<group>/<type>?…`: two routes, one [`find`] for programs and browsers.
 
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
 use backdrop_common::http::{ApiError, Authorization, Client, data_type_address};
@@ -7,17 +7,25 @@ use backdrop_common::query::{GroupQuery, InvalidQuery, Query};
 use backdrop_common::shape::{AnswerRow, shape, shift};
 use backdrop_common::timestamp::Timestamp;
 use rocket::http::Header;
+use rocket::http::uri::Host;
 use rocket::request::{FromRequest, Outcome, Request};
-use rocket::{Responder, State, async_trait, get, options};
+use rocket::response::{self, Responder};
+use rocket::{State, async_trait, get, options};
 
 use crate::ReadApp;
 use crate::answer::{Answer, Found};
+use crate::explorer::{Explored, explore, refused, wants_page};
 
-/// The query string, the token, the tag that the client already has, and the client itself.
+/// What a request says besides the bucket's address, and the client itself.
 pub(crate) struct ReadRequest<'r> {
     client: Option<Client>,
-    query: &'r str,
+    wants_page: bool,
+    /// Where the client says that it found us.
+    pub(crate) host: Option<&'r Host<'r>>,
+    pub(crate) path: &'r str,
+    pub(crate) query: &'r str,
     authorization: Authorization<'r>,
+    /// The tags of what the client already has.
     if_none_match: String,
 }
 
@@ -28,6 +36,9 @@ impl<'r> FromRequest<'r> for ReadRequest<'r> {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         Outcome::Success(Self {
             client: Client::of(request),
+            wants_page: wants_page(request),
+            host: request.host(),
+            path: request.uri().path().raw().as_str(),
             // Read whole and as sent: Rocket's own query guards leave out what they do not know.
             query: request.uri().query().map_or("", |query| query.as_str()),
             authorization: Authorization::of(request),
@@ -37,13 +48,31 @@ impl<'r> FromRequest<'r> for ReadRequest<'r> {
     }
 }
 
+/// What a client is answered: a browser with a page, all others with data.
+pub(crate) enum Reply {
+    Data(Result<Answer, ApiError>),
+    Page(Result<Explored, ApiError>),
+}
+
+impl<'r> Responder<'r, 'static> for Reply {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = match self {
+            Self::Data(answer) => answer.respond_to(request),
+            Self::Page(Ok(explored)) => explored.respond_to(request),
+            Self::Page(Err(error)) => refused(error, request),
+        }?;
+        response.adjoin_header(Header::new("Vary", "Accept"));
+        Ok(response)
+    }
+}
+
 #[get("/<bucket>")]
 pub(crate) async fn by_name(
     bucket: Result<BucketName, ApiError>,
     request: ReadRequest<'_>,
     app: &State<ReadApp>,
-) -> Result<Answer, ApiError> {
-    fetch(app, BucketAddress::Name(bucket?), &request).await
+) -> Reply {
+    fetch(app, bucket.map(BucketAddress::Name), &request).await
 }
 
 #[get("/data/<data_group>/<data_type>")]
@@ -52,12 +81,18 @@ pub(crate) async fn by_data_type(
     data_type: &str,
     request: ReadRequest<'_>,
     app: &State<ReadApp>,
-) -> Result<Answer, ApiError> {
-    fetch(app, data_type_address(data_group, data_type), &request).await
+) -> Reply {
+    fetch(app, Ok(data_type_address(data_group, data_type)), &request).await
 }
 
-async fn fetch(app: &ReadApp, address: BucketAddress, request: &ReadRequest<'_>) -> Result<Answer, ApiError> {
-    app.clients.while_there(request.client, answer(app, address, request)).await
+async fn fetch(app: &ReadApp, address: Result<BucketAddress, ApiError>, request: &ReadRequest<'_>) -> Reply {
+    let clients = &app.clients;
+    if request.wants_page {
+        let explored = async { explore(app, address?, request).await };
+        return Reply::Page(clients.while_there(request.client, explored).await);
+    }
+    let answered = async { answer(app, address?, request).await };
+    Reply::Data(clients.while_there(request.client, answered).await)
 }
 
 async fn answer(
@@ -68,20 +103,30 @@ async fn answer(
     let bucket = queryable(app, &address).await?;
     let args = QueryArgs::parse(request.query)?;
     let (as_csv, explain) = (args.wants_csv(), args.wants_explain());
-    let query = args.into_query(&QueryContext {
-        raw_queries_allowed: bucket.config.raw_queries_allowed,
-        now: Timestamp::now(),
-        max_rows: app.max_rows,
-    })?;
+    let query = checked(app, &bucket, args)?;
     if explain {
         may_explain(&bucket, request.authorization)?;
         return Ok(Answer::explained(&app.engine.explain(bucket.name(), &query).await?));
     }
-    let found = match query {
-        Query::Records(query) => Found::Records(app.engine.find(bucket.name(), &query).await?),
-        Query::Groups(query) => Found::Groups(groups(app, bucket.name(), query).await?),
-    };
+    let found = find(app, bucket.name(), query).await?;
     Answer::new(&bucket.config, found, as_csv, &request.if_none_match).await
+}
+
+/// The query that some parameters ask of a bucket.
+pub(crate) fn checked(app: &ReadApp, bucket: &Bucket, args: QueryArgs) -> Result<Query, InvalidQuery> {
+    args.into_query(&QueryContext {
+        raw_queries_allowed: bucket.config.raw_queries_allowed,
+        now: Timestamp::now(),
+        max_rows: app.max_rows,
+    })
+}
+
+/// What a query finds.
+pub(crate) async fn find(app: &ReadApp, bucket: &BucketName, query: Query) -> Result<Found, ApiError> {
+    Ok(match query {
+        Query::Records(query) => Found::Records(app.engine.find(bucket, &query).await?),
+        Query::Groups(query) => Found::Groups(groups(app, bucket, query).await?),
+    })
 }
 
 /// The groups that a query asks for, in a window that moved to where the data is.
@@ -108,7 +153,8 @@ fn may_explain(bucket: &Bucket, authorization: Authorization<'_>) -> Result<(), 
     })
 }
 
-async fn queryable(app: &ReadApp, address: &BucketAddress) -> Result<Bucket, ApiError> {
+/// The bucket at an address, if it answers queries.
+pub(crate) async fn queryable(app: &ReadApp, address: &BucketAddress) -> Result<Bucket, ApiError> {
     let bucket = app.engine.bucket(address).await?;
     bucket.filter(|bucket| bucket.config.queryable).ok_or(ApiError::BucketNotFound)
 }

@@ -4,15 +4,16 @@
 
 mod answer;
 mod data;
+mod explorer;
 mod status;
 
 use std::sync::Arc;
 
 use backdrop_common::http::{Clients, RequestLog, StrictRequests, catchers, config, with_other_methods};
-use backdrop_common::settings::Settings;
+use backdrop_common::settings::{Settings, WebOrigin};
 use backdrop_common::storage::StorageEngine;
 use rocket::fairing::AdHoc;
-use rocket::http::Header;
+use rocket::http::{ContentType, Header};
 use rocket::{Build, Rocket, routes};
 
 /// What the handlers share.
@@ -20,11 +21,13 @@ pub(crate) struct ReadApp {
     engine: Arc<dyn StorageEngine>,
     max_rows: usize,
     clients: Clients,
+    /// Where programs find us, if that is set.
+    read_url: Option<WebOrigin>,
 }
 
 /// The app, ready to be launched on a port.
 pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) -> Rocket<Build> {
-    let routes = routes![
+    let mut routes = routes![
         status::health,
         status::data_sets,
         status::buckets,
@@ -33,7 +36,13 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         data::options_by_name,
         data::options_by_data_type,
     ];
-    let app = ReadApp { engine, max_rows: settings.max_rows.get() as usize, clients: Clients::default() };
+    routes.extend(backdrop_pages::assets());
+    let app = ReadApp {
+        engine,
+        max_rows: settings.max_rows.get() as usize,
+        clients: Clients::default(),
+        read_url: settings.read_url.clone(),
+    };
     rocket::custom(config(settings, port))
         .manage(app)
         .mount("/", with_other_methods(routes))
@@ -41,9 +50,11 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         .attach(RequestLog)
         .attach(StrictRequests)
         .attach(AdHoc::on_response("CORS", |_, response| {
-            // Any page may read: dashboards are served from elsewhere, and there are no cookies.
             Box::pin(async move {
-                response.set_header(Header::new("Access-Control-Allow-Origin", "*"));
+                // Any page may read data: dashboards are served from elsewhere, and there are no cookies.
+                if response.content_type() != Some(ContentType::HTML) {
+                    response.set_header(Header::new("Access-Control-Allow-Origin", "*"));
+                }
             })
         }))
 }

@@ -60,40 +60,11 @@ async fn freshness(app: &ReadApp, key: &str) -> Result<Status, ApiError> {
 
 /// What is said of a bucket whose newest record is older than expected.
 fn staleness(bucket: &BucketConfig, newest: Timestamp, now: Timestamp) -> Option<Json> {
-    let expected = i64::try_from(bucket.max_age_expected?).unwrap_or(i64::MAX);
-    let age = (now.millis() - newest.millis()).div_euclid(1000);
-    (age > expected).then(|| {
-        json!({
-            "name": bucket.name,
-            "seconds-out-of-date": age - expected,
-            "last-updated": newest,
-            "max-age-expected": expected,
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use backdrop_common::bucket::BucketName;
-
-    use super::*;
-
-    #[track_caller]
-    fn check(max_age_expected: Option<u64>, newest: &str, seconds_out_of_date: Option<i64>) {
-        let at = |text| Timestamp::parse(text).expect("a time");
-        let name = BucketName::parse("foo").expect("a name");
-        let bucket = BucketConfig { max_age_expected, ..BucketConfig::new(name) };
-        let stale = staleness(&bucket, at(newest), at("2014-06-01T12:00"));
-        assert_eq!(stale.and_then(|stale| stale["seconds-out-of-date"].as_i64()), seconds_out_of_date);
-    }
-
-    #[test]
-    fn when_a_bucket_is_stale() {
-        check(Some(3600), "2014-06-01T11:00", None);
-        check(Some(3600), "2014-06-01T10:59:59", Some(1));
-        check(Some(0), "2014-06-01T11:59", Some(60));
-        check(Some(3600), "2014-06-02", None);
-        check(None, "0001-01-01", None);
-        check(Some(u64::MAX), "0001-01-01", None);
-    }
+    let seconds = bucket.seconds_out_of_date(newest, now)?;
+    Some(json!({
+        "name": bucket.name,
+        "seconds-out-of-date": seconds,
+        "last-updated": newest,
+        "max-age-expected": bucket.max_age_expected,
+    }))
 }

@@ -6,7 +6,7 @@ use backdrop_common::bucket::{Bucket, BucketConfig, BucketName, BucketTokens};
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::StorageErrorKind;
 use backdrop_common::storage::failing::{CAUSE, FailingEngine};
-use rocket::http::{Header, Status};
+use rocket::http::{ContentType, Header, Status};
 use rocket::local::blocking::Client;
 
 fn client(kind: StorageErrorKind, bucket: Option<Bucket>) -> Client {
@@ -52,4 +52,28 @@ fn a_failing_store_is_500_with_the_requests_id_and_nothing_from_inside() {
     for path in ["/_status", "/foo", "/foo?period=day&duration=3"] {
         check(StorageErrorKind::Internal, path, Status::InternalServerError, None, message);
     }
+}
+
+#[track_caller]
+fn check_page(kind: StorageErrorKind, status: Status, retry_after: Option<&str>, text: &str) {
+    for bucket in [None, Some(bucket())] {
+        let client = client(kind, bucket);
+        let request = client.get("/foo").header(Header::new("X-Request-Id", "r-1"));
+        let response = request.header(Header::new("Accept", "text/html,*/*;q=0.8")).dispatch();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.content_type(), Some(ContentType::HTML));
+        assert_eq!(response.headers().get_one("Retry-After"), retry_after);
+        assert_eq!(response.headers().get_one("Vary"), Some("Accept"));
+        assert_eq!(response.headers().get_one("Cache-Control"), Some("no-cache"));
+        let body = response.into_string().expect("a body");
+        assert!(body.contains(text) && body.contains("Request id: r-1"), "{body}");
+        assert!(!body.contains(CAUSE));
+    }
+}
+
+#[test]
+fn a_browser_is_told_so_on_a_page() {
+    let kind = StorageErrorKind::Unavailable;
+    check_page(kind, Status::ServiceUnavailable, Some("5"), "The data cannot be read just now");
+    check_page(StorageErrorKind::Internal, Status::InternalServerError, None, "Something went wrong");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use cucumber::gherkin::Step;
-use cucumber::{then, when};
+use cucumber::{given, then, when};
 use serde_json::Value as Json;
 use tokio::time::timeout;
 
@@ -23,6 +23,12 @@ async fn run(world: &mut BackdropWorld, command: String, step: &Step) -> anyhow:
     let arguments: Vec<_> = command.split_whitespace().collect();
     world.printed = Some(world.installation.run(App::Write, &arguments, input).await?);
     Ok(())
+}
+
+#[given(expr = "an operator has run {string}")]
+async fn has_run(world: &mut BackdropWorld, command: String, step: &Step) -> anyhow::Result<()> {
+    run(world, command, step).await?;
+    succeeds(world)
 }
 
 #[when("an operator imports what was shown")]

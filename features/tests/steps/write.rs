@@ -69,6 +69,13 @@ async fn post_fixture_with_shown_token(
     write(world, Method::POST, path, body.into_bytes(), &[header]).await
 }
 
+#[when(expr = "I post to {string} with the token on the page")]
+async fn post_with_token_of_page(world: &mut BackdropWorld, path: String, step: &Step) -> anyhow::Result<()> {
+    let token = world.browser().await?.text_of("[aria-label=Token]").await?;
+    let header = ("Authorization".to_owned(), format!("Bearer {token}"));
+    write(world, Method::POST, path, table::sent(step)?.into_bytes(), &[header]).await
+}
+
 #[when(expr = "I post an empty body to {string}")]
 async fn post_nothing(world: &mut BackdropWorld, path: String) -> anyhow::Result<()> {
     write(world, Method::POST, path, Vec::new(), &[]).await

@@ -47,13 +47,18 @@ impl Client {
         Ok(Self { http, port })
     }
 
+    /// Where a path of the program is.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Request { path: path.to_owned(), ..Request::default() }).await
     }
 
     pub(crate) async fn send(&self, request: Request) -> anyhow::Result<Answer> {
         let Request { method, path, headers, body } = request;
-        let mut sent = self.http.request(method, format!("http://127.0.0.1:{}{path}", self.port));
+        let mut sent = self.http.request(method, self.address(&path));
         for (name, value) in &headers {
             sent = sent.header(HeaderName::try_from(name)?, HeaderValue::from_bytes(value.as_bytes())?);
         }

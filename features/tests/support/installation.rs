@@ -83,10 +83,12 @@ impl Installation {
     pub(crate) async fn start(&self, app: App) -> anyhow::Result<Program> {
         let command = |port: u16| {
             let mut command = self.command(app)?;
-            if self.ports_are_settings {
-                command.env(app.port_setting(), port.to_string());
-            } else {
-                command.args(["--port", &port.to_string()]);
+            match app.port_setting() {
+                Some(setting) if self.ports_are_settings => command.env(setting, port.to_string()),
+                _ => command.args(["--port", &port.to_string()]),
+            };
+            if app == App::Write && self.settings.contains_key("BACKDROP_OAUTH_BASE_URL") {
+                command.env("BACKDROP_PUBLIC_URL", format!("http://127.0.0.1:{port}"));
             }
             let log = File::options().create(true).append(true).open(self.folder().join(LOG))?;
             command.stdout(log.try_clone()?).stderr(log);

@@ -20,11 +20,12 @@ const END: Duration = Duration::from_secs(15);
 /// How long to wait before looking again.
 const POLL: Duration = Duration::from_millis(10);
 
-/// One of the two apps.
+/// One of the two apps, or the provider that people sign in at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum App {
     Read,
     Write,
+    Signon,
 }
 
 impl App {
@@ -37,14 +38,16 @@ impl App {
         match self {
             Self::Read => "backdrop-read",
             Self::Write => "backdrop-write",
+            Self::Signon => "backdrop-signon",
         }
     }
 
-    /// The setting that says which port it listens on.
-    pub(crate) fn port_setting(self) -> &'static str {
+    /// The setting that says which port it listens on, if there is one.
+    pub(crate) fn port_setting(self) -> Option<&'static str> {
         match self {
-            Self::Read => "BACKDROP_READ_PORT",
-            Self::Write => "BACKDROP_WRITE_PORT",
+            Self::Read => Some("BACKDROP_READ_PORT"),
+            Self::Write => Some("BACKDROP_WRITE_PORT"),
+            Self::Signon => None,
         }
     }
 }
@@ -122,7 +125,7 @@ impl Program {
 }
 
 /// A port that nothing listens on and that this process has not given out before.
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     static GIVEN_OUT: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     let mut given_out = GIVEN_OUT.lock().unwrap_or_else(PoisonError::into_inner);
     let given_out = given_out.get_or_insert_default();
@@ -144,7 +147,7 @@ pub(crate) fn binaries() -> anyhow::Result<&'static Path> {
     }
 }
 
-/// Builds both programs with the profile and into the folder that this test was built with.
+/// Builds the programs with the profile and into the folder that this test was built with.
 fn build() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     // A test is at <target>/<profile>/deps/<name>.
@@ -165,7 +168,17 @@ fn build() -> anyhow::Result<PathBuf> {
         }
     }
     let status = command
-        .args(["build", "--quiet", "-p", "backdrop-read", "-p", "backdrop-write", "--bins"])
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "backdrop-read",
+            "-p",
+            "backdrop-write",
+            "-p",
+            "backdrop-signon",
+            "--bins",
+        ])
         .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
