@@ -209,6 +209,7 @@ mod tests {
     use backdrop_common::settings::Settings;
     use backdrop_common::storage::failing::FailingEngine;
     use backdrop_common::storage::{StorageErrorKind, failing};
+    use rocket::http::ContentType;
     use rocket::local::blocking::Client;
 
     use super::*;
@@ -231,5 +232,17 @@ mod tests {
             .expect("text");
         assert!(page.contains("The store cannot be reached just now"), "{page}");
         assert!(!page.contains(failing::CAUSE), "{page}");
+    }
+
+    #[test]
+    fn a_form_that_is_too_large_is_told_so() {
+        let engine = FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None };
+        let app = crate::rocket(&Settings::default(), Arc::new(engine), 0);
+        let client = Client::untracked(app).expect("the app");
+        let form = format!("email={}", "a".repeat(600 * 1024));
+        let answer = client.post("/_user/users").header(ContentType::Form).body(form).dispatch();
+        assert_eq!(answer.status(), Status::PayloadTooLarge);
+        let page = answer.into_string().expect("a page");
+        assert!(page.contains("What you sent is larger than is taken."), "{page}");
     }
 }
