@@ -164,6 +164,12 @@ impl BucketConfig {
         }
     }
 
+    /// The second address, if there is one.
+    pub fn data_type_address(&self) -> Option<BucketAddress> {
+        let (data_group, data_type) = self.data_group.clone().zip(self.data_type.clone())?;
+        Some(BucketAddress::DataType { data_group, data_type })
+    }
+
     /// By how many seconds a bucket whose newest record is from `newest` is older than expected; none
     /// if it is not, or if its age is not checked.
     pub fn seconds_out_of_date(&self, newest: Timestamp, now: Timestamp) -> Option<i64> {

@@ -13,10 +13,13 @@ use super::form::Fields;
 /// Whether a request is answered with a page. One that names a format, or wants to have a query
 /// explained, is answered as a program is.
 pub(crate) fn wants_page(request: &Request<'_>) -> bool {
+    prefers_html(request.headers().get("Accept")) && !wants_data(request)
+}
+
+fn wants_data(request: &Request<'_>) -> bool {
     let query = request.uri().query().map_or("", |query| query.as_str());
     let fields = Fields::of(query);
-    let wants_data = fields.has("format") || fields.first("explain") == "true";
-    !wants_data && prefers_html(request.headers().get("Accept"))
+    fields.has("format") || fields.first("explain") == "true"
 }
 
 fn prefers_html<'a>(headers: impl Iterator<Item = &'a str>) -> bool {

@@ -12,7 +12,8 @@ use rocket::http::Status;
 use rocket::{State, get, post};
 
 use super::bucket_form::{BucketForm, FormFault, version};
-use super::bucket_page::{granted, page_of};
+use super::bucket_page::page_of;
+use super::grants::granted;
 use super::notice::{Noted, Reply};
 use super::tokens::NewToken;
 use super::{Administrator, Frame, PageError, SignedIn};

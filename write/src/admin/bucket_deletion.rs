@@ -9,7 +9,8 @@ use rocket::form::Form;
 use rocket::http::Status;
 use rocket::{FromForm, State, get, post};
 
-use super::bucket_page::{granted, page_of};
+use super::bucket_page::page_of;
+use super::grants::granted;
 use super::notice::{Noted, Reply};
 use super::{Administrator, Frame, PageError, SignedIn, words};
 use crate::WriteApp;

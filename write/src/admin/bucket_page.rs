@@ -66,11 +66,15 @@ pub(crate) async fn show_bucket(
     app: &State<WriteApp>,
 ) -> Result<Page, PageError> {
     let person = person?;
-    let bucket = granted(app, &person, name).await?;
+    let bucket = grants::granted(app, &person, name).await?;
     let (engine, name, now) = (&*app.engine, bucket.name(), (app.clock)());
     let newest = figures::newest(engine, name).await?;
     let wanted = period.and_then(Period::parse);
-    let (period, chart) = figures::chart(engine, name, wanted).await?.unzip();
+    let (period, chart) = match newest {
+        Some(newest) => Some(figures::chart(engine, name, newest, wanted).await?),
+        None => None,
+    }
+    .unzip();
     Ok(Page::render(&BucketPage {
         frame: person.frame(),
         notice: notice.0,
@@ -87,26 +91,17 @@ pub(crate) async fn show_bucket(
     })?)
 }
 
-/// The bucket of a page, if the person may see it.
-pub(super) async fn granted(
-    app: &WriteApp,
-    person: &SignedIn,
-    name: Result<BucketName, ApiError>,
-) -> Result<Bucket, PageError> {
-    let name = name.map_err(|_| PageError::NotFound)?;
-    grants::granted(app, person, &name).await
-}
-
 /// A configuration in words, without what says nothing.
 fn facts(config: &BucketConfig) -> Vec<(&'static str, String)> {
     let yes_or_no = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
     let or_none =
         |texts: &[String], none: &str| if texts.is_empty() { none.to_owned() } else { texts.join(", ") };
-    let data_type = config.data_group.as_ref().zip(config.data_type.as_ref());
     let mut facts = vec![
         (
             "Second address",
-            data_type.map_or_else(|| "none".to_owned(), |(group, kind)| format!("/data/{group}/{kind}")),
+            config
+                .data_type_address()
+                .map_or_else(|| "none".to_owned(), |address| format!("/data/{address}")),
         ),
         ("Answered by the read app", yes_or_no(config.queryable)),
         ("Published", yes_or_no(config.published)),

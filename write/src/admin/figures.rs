@@ -61,14 +61,14 @@ pub(crate) async fn sparkline(
 /// The most bars that a chart by period has.
 const MOST_BARS: i64 = 60;
 
-/// How many records there are of each period up to the newest record. Without a period it is the
-/// shortest, from a day, in which the chart reaches back to the oldest record.
+/// How many records there are of each period up to the one with the newest record. Without a period it is
+/// the shortest, from a day, in which the chart reaches back to the oldest record.
 pub(crate) async fn chart(
     engine: &dyn StorageEngine,
     bucket: &BucketName,
+    newest: Timestamp,
     wanted: Option<Period>,
-) -> Result<Option<(Period, BarChart)>, StorageError> {
-    let Some(newest) = newest(engine, bucket).await? else { return Ok(None) };
+) -> Result<(Period, BarChart), StorageError> {
     let period = if let Some(period) = wanted {
         period
     } else {
@@ -82,7 +82,7 @@ pub(crate) async fn chart(
         words::instant(window.start),
         words::instant(newest)
     );
-    Ok(Some((period, BarChart::new(title, counts(engine, bucket, window).await?))))
+    Ok((period, BarChart::new(title, counts(engine, bucket, window).await?)))
 }
 
 fn shortest_period(oldest: Timestamp, newest: Timestamp) -> Period {

@@ -2,6 +2,7 @@
 //! are granted.
 
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
+use backdrop_common::http::ApiError;
 use backdrop_common::storage::StorageEngine;
 
 use super::{PageError, SignedIn};
@@ -17,7 +18,7 @@ pub(crate) async fn visible(app: &WriteApp, person: &SignedIn) -> Result<Vec<Buc
     Ok(buckets.into_iter().filter(|bucket| granted.contains(bucket.name())).collect())
 }
 
-/// The bucket of that name, if the person may see it.
+/// The bucket that an address names, if the person may see it.
 ///
 /// # Errors
 ///
@@ -26,9 +27,11 @@ pub(crate) async fn visible(app: &WriteApp, person: &SignedIn) -> Result<Vec<Buc
 pub(crate) async fn granted(
     app: &WriteApp,
     person: &SignedIn,
-    bucket: &BucketName,
+    bucket: Result<BucketName, ApiError>,
 ) -> Result<Bucket, PageError> {
-    granted_to(&*app.engine, &person.email, person.is_admin, bucket).await
+    // What is no name is that of no bucket.
+    let bucket = bucket.map_err(|_| PageError::NotFound)?;
+    granted_to(&*app.engine, &person.email, person.is_admin, &bucket).await
 }
 
 async fn granted_to(

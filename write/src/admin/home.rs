@@ -1,13 +1,13 @@
 //! The first page: what Backdrop is, or the buckets of whoever is signed in.
 
 use askama::Template;
-use backdrop_common::bucket::{Bucket, BucketName};
+use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
 use backdrop_pages::Page;
 use backdrop_pages::chart::Sparkline;
 use rocket::futures::future::try_join_all;
 use rocket::{State, get};
 
-use super::figures::{Freshness, sparkline, unless_gone};
+use super::figures::{Freshness, newest, sparkline, unless_gone};
 use super::notice::Notice;
 use super::{Frame, PageError, SignedIn, grants, words};
 use crate::WriteApp;
@@ -38,7 +38,7 @@ struct Home {
 struct Line {
     name: BucketName,
     /// Its second address, if it has one.
-    data_type: Option<String>,
+    address: Option<BucketAddress>,
     records: String,
     freshness: Freshness,
     sparkline: Sparkline,
@@ -92,21 +92,15 @@ fn matches(bucket: &Bucket, search: &str) -> bool {
 
 async fn lines(app: &WriteApp, buckets: Vec<Bucket>) -> Result<Vec<Line>, PageError> {
     let now = (app.clock)();
-    let newest = app.engine.newest_timestamps().await?;
     let line = async |bucket: Bucket| {
         let name = bucket.name().clone();
-        let newest = newest.iter().find(|(config, _)| config.name == name).map(|(_, newest)| *newest);
+        let Some(newest) = unless_gone(newest(&*app.engine, &name).await)? else { return Ok(None) };
         let Some(records) = unless_gone(app.engine.count(&name).await)? else { return Ok(None) };
         let Some(sparkline) = unless_gone(sparkline(&*app.engine, &name, now).await)? else {
             return Ok(None);
         };
         Ok::<_, PageError>(Some(Line {
-            data_type: bucket
-                .config
-                .data_group
-                .as_ref()
-                .zip(bucket.config.data_type.as_ref())
-                .map(|(data_group, data_type)| format!("{data_group}/{data_type}")),
+            address: bucket.config.data_type_address(),
             records: words::count(records),
             freshness: Freshness::new(&bucket.config, newest, now),
             sparkline,

@@ -100,7 +100,7 @@ async fn show_form(
     app: &State<WriteApp>,
 ) -> Shown {
     let person = person?;
-    let bucket = granted(app, &person, &name(bucket)?).await?;
+    let bucket = granted(app, &person, bucket).await?;
     pages::form(person.frame(), &bucket.config, app.uploads.max_bytes, None)
 }
 
@@ -112,7 +112,7 @@ async fn preview(
     app: &State<WriteApp>,
 ) -> Shown {
     let person = person?;
-    let bucket = granted(app, &person, &name(bucket)?).await?;
+    let bucket = granted(app, &person, bucket).await?;
     let shown_again =
         |problem| pages::form(person.frame(), &bucket.config, app.uploads.max_bytes, Some(problem));
     // A form that was cut off may have lost its token.
@@ -151,7 +151,7 @@ async fn store(
     app: &State<WriteApp>,
 ) -> Shown {
     let person = person?;
-    let bucket = granted(app, &person, &name(bucket)?).await?;
+    let bucket = granted(app, &person, bucket).await?;
     let form = form.map_err(|_| PageError::ForeignForm)?;
     person.check_form(&form.form_token)?;
     let owner = Owner { email: person.email.clone(), bucket: bucket.name().clone() };
@@ -161,11 +161,6 @@ async fn store(
         Ok(receipt) => pages::receipt(person.frame(), &bucket.config, &receipt),
         Err(problem) => pages::form(person.frame(), &bucket.config, app.uploads.max_bytes, Some(problem)),
     }
-}
-
-/// The bucket in an address. What is no name is that of no bucket.
-fn name(bucket: Result<BucketName, ApiError>) -> Result<BucketName, PageError> {
-    bucket.map_err(|_| PageError::NotFound)
 }
 
 /// Stores a file that waits, once. It goes on to its end also if nobody waits for the answer, so

@@ -162,11 +162,7 @@ async fn list(engine: &dyn StorageEngine) -> anyhow::Result<()> {
 }
 
 fn line(Bucket { config, tokens }: &Bucket, now: Timestamp) -> String {
-    let address = config
-        .data_group
-        .as_ref()
-        .zip(config.data_type.as_ref())
-        .map_or_else(|| "-".to_owned(), |(data_group, data_type)| format!("{data_group}/{data_type}"));
+    let address = config.data_type_address().map_or_else(|| "-".to_owned(), |address| address.to_string());
     let flags = [
         (config.raw_queries_allowed, "raw queries allowed"),
         (config.realtime, "realtime"),
