@@ -61,19 +61,26 @@ impl CompensatedSum {
 impl Sum {
     fn add(&mut self, value: ValueRef<'_>) {
         match value {
-            ValueRef::Int(int) => {
-                self.ints += 1;
-                self.int_sum += i128::from(int);
-            }
-            ValueRef::Float(float) => {
-                self.floats += 1;
-                self.float_sum.add(float);
-            }
+            ValueRef::Int(int) => self.add_int(int),
+            ValueRef::Float(float) => self.add_float(float),
             ValueRef::Null | ValueRef::Bool(_) | ValueRef::Text(_) | ValueRef::Time(_) => {}
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds an integer.
+    pub(crate) fn add_int(&mut self, int: i64) {
+        self.ints += 1;
+        self.int_sum += i128::from(int);
+    }
+
+    /// Adds a float.
+    pub(crate) fn add_float(&mut self, float: f64) {
+        self.floats += 1;
+        self.float_sum.add(float);
+    }
+
+    /// Adds everything that another sum has.
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.ints += other.ints;
         self.int_sum += other.int_sum;
         self.floats += other.floats;
@@ -81,7 +88,8 @@ impl Sum {
         self.float_sum.lost += other.float_sum.lost;
     }
 
-    fn numbers(&self) -> u64 {
+    /// How many numbers.
+    pub(crate) fn numbers(&self) -> u64 {
         self.ints + self.floats
     }
 

@@ -17,7 +17,7 @@ pub use collect::{Collect, CollectMethod};
 pub use rules::InvalidQuery;
 
 /// A checked query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Query {
     /// Asks for records as they are.
     Records(RecordQuery),
@@ -26,7 +26,7 @@ pub enum Query {
 }
 
 /// Which records a query is about.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     /// All of these must hold. Each is about another field.
     pub filters: Vec<Filter>,
@@ -35,7 +35,7 @@ pub struct Selection {
 }
 
 /// A span of time, its start included and its end not. Empty if it ends at its start or before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimeRange {
     /// The first instant in it.
     pub start: Timestamp,
@@ -44,7 +44,7 @@ pub struct TimeRange {
 }
 
 /// A query for records.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RecordQuery {
     /// Which ones.
     pub selection: Selection,
@@ -55,7 +55,7 @@ pub struct RecordQuery {
 }
 
 /// An order of records: by type, then value. Records that lack the field come with nulls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecordSort {
     /// By which field.
     pub field: FieldName,
@@ -64,7 +64,7 @@ pub struct RecordSort {
 }
 
 /// Which way to sort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Least first.
     Ascending,
@@ -83,7 +83,7 @@ impl Direction {
 }
 
 /// A query for groups. It has keys, a period, or both.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupQuery {
     /// Which records.
     pub selection: Selection,
@@ -104,7 +104,7 @@ pub struct GroupQuery {
 }
 
 /// Consecutive whole periods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// How long each is.
     pub period: Period,
@@ -117,7 +117,7 @@ pub struct Window {
 }
 
 /// What a window that was asked for by `duration` was counted from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Anchor {
     /// From its start; it moves forward past empty first periods.
     Start,
@@ -157,7 +157,7 @@ impl GroupQuery {
 }
 
 /// An order of groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupSort {
     /// The name of a column of the answer: `_count`, a key, a collected `field:method`.
     pub column: String,
@@ -166,7 +166,7 @@ pub struct GroupSort {
 }
 
 /// What the value of one field must be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// The field.
     pub field: FieldName,
@@ -175,7 +175,7 @@ pub struct Filter {
 }
 
 /// A test of a field's value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Test {
     /// Equal to any of these.
     AnyOf(Vec<Wanted>),
@@ -184,7 +184,7 @@ pub enum Test {
 }
 
 /// A value as a query spells it, with everything that the spelling may mean.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Wanted {
     /// `true` and `false` match booleans only.
     Bool(bool),

@@ -62,7 +62,7 @@ impl Record {
     }
 
     /// Sets a field, in its place by key.
-    fn set(&mut self, key: &str, value: Value) {
+    pub(crate) fn set(&mut self, key: &str, value: Value) {
         match self.fields.binary_search_by(|(other, _)| (**other).cmp(key)) {
             Ok(place) => self.fields[place].1 = value,
             Err(place) => self.fields.insert(place, (key.into(), value)),

@@ -18,7 +18,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use self::values::Values;
-use crate::storage::url::ReadPreference;
+use crate::storage::url::{DEFAULT_VIEW_BYTES, ReadPreference};
 use crate::storage::{DatabaseUrl, StorageOptions};
 
 /// Everything that an operator can set. `Debug` does not show secrets.
@@ -42,6 +42,10 @@ pub struct Settings {
     pub max_time_ms: NonZeroU32,
     /// Which members of a MongoDB replica set answer queries.
     pub read_preference: ReadPreference,
+    /// How much memory the columnar views of buckets may take in a process, in bytes; 0 for none.
+    pub view_bytes: u64,
+    /// How much memory answers may take that are kept to be given again, in bytes; 0 for none.
+    pub answer_bytes: u64,
     /// Where people's browsers find the write app; see [`Settings::public_url`].
     pub public_url: Option<PublicUrl>,
     /// Where people and programs find the read app; see [`Settings::read_url`].
@@ -111,6 +115,8 @@ impl Default for Settings {
             max_rows: number(1_000_000),
             max_time_ms: number(30_000),
             read_preference: ReadPreference::Primary,
+            view_bytes: DEFAULT_VIEW_BYTES,
+            answer_bytes: 64 * 1024 * 1024,
             public_url: None,
             read_url: None,
             sign_in: None,
@@ -162,6 +168,12 @@ impl Settings {
                 "read_preference",
                 "primary, primaryPreferred, secondary, secondaryPreferred or nearest",
                 defaults.read_preference,
+            )?,
+            view_bytes: values.take("view_bytes", "a number of bytes, 0 or more", defaults.view_bytes)?,
+            answer_bytes: values.take(
+                "answer_bytes",
+                "a number of bytes, 0 or more",
+                defaults.answer_bytes,
             )?,
             public_url: values.take_optional(
                 "public_url",
@@ -243,6 +255,7 @@ impl Settings {
         StorageOptions {
             query_timeout: Duration::from_millis(self.max_time_ms.get().into()),
             read_preference: self.read_preference,
+            view_bytes: usize::try_from(self.view_bytes).unwrap_or(usize::MAX),
         }
     }
 }
@@ -371,7 +384,7 @@ mod tests {
             "raed_port = 1",
             &[],
             "raed_port is no setting; the settings are database_url, address, read_port, write_port, \
-             management_token, max_body_bytes, max_rows, max_time_ms, read_preference, public_url, \
+             management_token, max_body_bytes, max_rows, max_time_ms, read_preference, view_bytes, answer_bytes, public_url, \
              read_url, oauth_kind, oauth_base_url, oauth_client_id, oauth_client_secret, session_secret, \
              session_seconds, session_check_seconds, sign_ins_per_minute, oidc_permissions_claim, \
              oidc_signin_group, oidc_admin_group, oidc_scopes, uploads_per_minute, max_upload_bytes, \

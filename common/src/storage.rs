@@ -17,6 +17,7 @@ pub(crate) mod registry_document;
 mod sequence;
 mod sqlite;
 pub mod url;
+mod view;
 
 use std::sync::Arc;
 
@@ -54,6 +55,24 @@ pub struct Row {
     /// it is known.
     pub collected: Box<[Partial]>,
 }
+
+impl Row {
+    /// Adds a row of the same group, whose keys may be spelled in another way.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        for (shown, key) in self.keys.iter_mut().zip(&other.keys) {
+            shown.prefer_spelling(key.as_ref());
+        }
+        for (partial, other) in self.collected.iter_mut().zip(&other.collected) {
+            partial.merge(other);
+        }
+    }
+}
+
+/// A state of a bucket's records. While it is the same, so is every answer; a state that was left does not
+/// come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Revision([i64; 4]);
 
 /// A field that a query collects, by whichever methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,6 +245,15 @@ pub trait StorageEngine: Send + Sync {
     /// The bucket at an address.
     async fn bucket(&self, address: &BucketAddress) -> Result<Option<Bucket>, StorageError>;
 
+    /// The bucket at an address, and the state of its records; none of the latter where to find it out would
+    /// take as long as a query.
+    async fn bucket_with_revision(
+        &self,
+        address: &BucketAddress,
+    ) -> Result<Option<(Bucket, Option<Revision>)>, StorageError> {
+        Ok(self.bucket(address).await?.map(|bucket| (bucket, None)))
+    }
+
     /// All buckets, in the order in which they were first saved.
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError>;
 
@@ -363,7 +391,7 @@ pub async fn open(
     options: &StorageOptions,
 ) -> Result<Arc<dyn StorageEngine>, StorageError> {
     match url {
-        DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteEngine::open(path)?)),
+        DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteEngine::open_with(path, options)?)),
         DatabaseUrl::Mongo(url) => Ok(Arc::new(MongoEngine::open(url, options).await?)),
     }
 }

@@ -1,6 +1,7 @@
 //! Answers as bytes: JSON or CSV, with the headers that say how long they may be kept.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
 use backdrop_common::bucket::BucketConfig;
 use backdrop_common::csv_export;
@@ -25,41 +26,73 @@ pub(crate) enum Found {
     Groups(Vec<AnswerRow>),
 }
 
+/// The body of an answer and its tag. Clones share the bytes.
+#[derive(Clone)]
+pub(crate) struct Body {
+    bytes: Arc<[u8]>,
+    etag: Arc<str>,
+}
+
+impl Body {
+    /// Writes the body of an answer. Large ones take a while, so that is done on a thread for that.
+    pub(crate) async fn write(found: Found, form: Form) -> Result<Self, ApiError> {
+        let written = rocket::tokio::task::spawn_blocking(move || {
+            let bytes = if form.is_csv { csv(&found) } else { json(&found, form.is_published) }?;
+            let etag = etag(&bytes).into();
+            Ok::<_, StorageError>(Self { bytes: bytes.into(), etag })
+        });
+        Ok(written.await.map_err(|_| ApiError::Internal)??)
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// How what a query found is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Form {
+    is_csv: bool,
+    is_published: bool,
+}
+
+impl Form {
+    /// The form of a bucket's answers.
+    pub(crate) fn new(bucket: &BucketConfig, as_csv: bool) -> Self {
+        // An unpublished bucket always answers JSON, which has room for the warning.
+        Self { is_csv: as_csv && bucket.published, is_published: bucket.published }
+    }
+}
+
 /// An answer with its headers.
 pub(crate) struct Answer {
     /// None if the client has it already.
-    body: Option<Vec<u8>>,
+    body: Option<Body>,
     /// None if it is not worth asking whether it changed.
-    etag: Option<String>,
+    etag: Option<Arc<str>>,
     cache_control: &'static str,
     is_csv: bool,
 }
 
 impl Answer {
-    /// Makes the answer of a bucket. Large ones take a while, so it is done on a thread for that.
-    pub(crate) async fn new(
-        bucket: &BucketConfig,
-        found: Found,
-        as_csv: bool,
-        if_none_match: &str,
-    ) -> Result<Self, ApiError> {
-        let published = bucket.published;
-        // An unpublished bucket always answers JSON, which has room for the warning.
-        let is_csv = as_csv && published;
-        let written = rocket::tokio::task::spawn_blocking(move || {
-            let body = if is_csv { csv(&found) } else { json(&found, published) }?;
-            let etag = etag(&body);
-            Ok::<_, StorageError>((body, etag))
-        });
-        let (body, etag) = written.await.map_err(|_| ApiError::Internal)??;
-        let fresh = is_fresh(if_none_match, &etag);
-        let body = (!fresh).then_some(body);
-        Ok(Self { body, etag: Some(etag), cache_control: cache_control(bucket), is_csv })
+    /// The answer of a bucket, to a client that may have it already.
+    pub(crate) fn new(bucket: &BucketConfig, body: Body, form: Form, if_none_match: &str) -> Self {
+        let etag = Arc::clone(&body.etag);
+        let body = (!is_fresh(if_none_match, &etag)).then_some(body);
+        Self { body, etag: Some(etag), cache_control: cache_control(bucket), is_csv: form.is_csv }
     }
 
     /// What would be done to answer a query. It tells of the store as it is now, so nobody keeps it.
     pub(crate) fn explained(explained: &RawValue) -> Self {
-        let body = format!(r#"{{"explain":{explained}}}"#).into_bytes();
+        let bytes = format!(r#"{{"explain":{explained}}}"#).into_bytes().into();
+        let body = Body { bytes, etag: "".into() };
         Self { body: Some(body), etag: None, cache_control: "no-cache", is_csv: false }
     }
 }
@@ -113,7 +146,7 @@ impl<'r> Responder<'r, 'static> for Answer {
         let mut response = Response::build();
         response.header(Header::new("Cache-Control", self.cache_control));
         if let Some(etag) = self.etag {
-            response.header(Header::new("ETag", etag));
+            response.header(Header::new("ETag", etag.to_string()));
         }
         let Some(body) = self.body else {
             return response.status(Status::NotModified).ok();

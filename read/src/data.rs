@@ -13,7 +13,8 @@ use rocket::response::{self, Responder};
 use rocket::{State, async_trait, get, options};
 
 use crate::ReadApp;
-use crate::answer::{Answer, Found};
+use crate::answer::{Answer, Body, Form, Found};
+use crate::answers::Question;
 use crate::explorer::{Explored, explore, refused, wants_page};
 
 /// What a request says besides the bucket's address, and the client itself.
@@ -100,7 +101,9 @@ async fn answer(
     address: BucketAddress,
     request: &ReadRequest<'_>,
 ) -> Result<Answer, ApiError> {
-    let bucket = queryable(app, &address).await?;
+    let found = app.engine.bucket_with_revision(&address).await?;
+    let (bucket, revision) =
+        found.filter(|(bucket, _)| bucket.config.queryable).ok_or(ApiError::BucketNotFound)?;
     let args = QueryArgs::parse(request.query)?;
     let (as_csv, explain) = (args.wants_csv(), args.wants_explain());
     let query = checked(app, &bucket, args)?;
@@ -108,8 +111,21 @@ async fn answer(
         may_explain(&bucket, request.authorization)?;
         return Ok(Answer::explained(&app.engine.explain(bucket.name(), &query).await?));
     }
-    let found = find(app, bucket.name(), query).await?;
-    Answer::new(&bucket.config, found, as_csv, &request.if_none_match).await
+    let form = Form::new(&bucket.config, as_csv);
+    let body = match revision {
+        None => body(app, bucket.name(), query, form).await,
+        Some(revision) => {
+            let name = bucket.name().clone();
+            let question = Question { bucket: name, revision, query: query.clone(), form };
+            app.answers.get(question, body(app, bucket.name(), query, form)).await
+        }
+    };
+    Ok(Answer::new(&bucket.config, body?, form, &request.if_none_match))
+}
+
+/// The body of the answer to a query.
+async fn body(app: &ReadApp, bucket: &BucketName, query: Query, form: Form) -> Result<Body, ApiError> {
+    Body::write(find(app, bucket, query).await?, form).await
 }
 
 /// The query that some parameters ask of a bucket.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod answers;
 mod data;
 mod explorer;
 mod status;
@@ -16,11 +17,14 @@ use rocket::fairing::AdHoc;
 use rocket::http::{ContentType, Header};
 use rocket::{Build, Rocket, routes};
 
+use crate::answers::Answers;
+
 /// What the handlers share.
 pub(crate) struct ReadApp {
     engine: Arc<dyn StorageEngine>,
     max_rows: usize,
     clients: Clients,
+    answers: Answers,
     /// Where programs find us, if that is set.
     read_url: Option<WebOrigin>,
 }
@@ -41,6 +45,7 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         engine,
         max_rows: settings.max_rows.get() as usize,
         clients: Clients::default(),
+        answers: Answers::new(settings.answer_bytes),
         read_url: settings.read_url.clone(),
     };
     rocket::custom(config(settings, port))

@@ -1,6 +1,7 @@
 //! Every error that an app answers with; the only type that has a status.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
@@ -69,6 +70,9 @@ pub enum ApiError {
     Storage(#[from] StorageError),
     #[error("internal server error")]
     Internal,
+    /// What several requests that asked the same are answered with.
+    #[error("{0}")]
+    Shared(Arc<Self>),
 }
 
 impl ApiError {
@@ -94,6 +98,7 @@ impl ApiError {
             Self::ContentEncoding(_) => Status::UnsupportedMediaType,
             // Nobody receives it, so it is for the log only, where others write it as well.
             Self::ClientGone => Status::new(499),
+            Self::Shared(error) => error.status(),
             Self::Internal => Status::InternalServerError,
             Self::Storage(error) => match error.kind() {
                 StorageErrorKind::TooManyRows => Status::BadRequest,
@@ -104,6 +109,11 @@ impl ApiError {
                 }
             },
         }
+    }
+
+    /// The error that is shared, if it is.
+    fn itself(&self) -> &Self {
+        if let Self::Shared(error) = self { error.itself() } else { self }
     }
 
     fn body(&self, request_id: &str) -> Json {
@@ -156,11 +166,12 @@ fn internal(request_id: &str) -> Json {
 impl<'r> Responder<'r, 'static> for ApiError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let request_id = RequestId::of(request).as_str();
-        self.log(request_id);
-        let body = self.body(request_id).to_string();
+        let error = self.itself();
+        error.log(request_id);
+        let body = error.body(request_id).to_string();
         let mut response = Response::build();
-        response.status(self.status()).header(ContentType::JSON).sized_body(body.len(), Cursor::new(body));
-        match &self {
+        response.status(error.status()).header(ContentType::JSON).sized_body(body.len(), Cursor::new(body));
+        match error {
             Self::MissingAuthorization | Self::ExplainWithoutToken | Self::Unauthorized(_) => {
                 response.header(Header::new("WWW-Authenticate", "bearer"));
             }

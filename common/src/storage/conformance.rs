@@ -11,6 +11,7 @@
 //!               ├── records     storing, changing and deleting records
 //!               ├── queries     finding and aggregating
 //!               ├── transfer    sending all records to another store, and taking them
+//!               ├── interleavings   columnar views against the scan, while others write
 //!               ├── properties  engines against the model ← model, histories
 //!               └── server      the MongoDB server of the tests
 //! ```
@@ -18,6 +19,7 @@
 mod audit;
 mod buckets;
 mod histories;
+mod interleavings;
 mod model;
 mod properties;
 mod queries;

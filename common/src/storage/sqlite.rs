@@ -1,16 +1,19 @@
 //! The embedded engine: one SQLite file in WAL mode that both apps open at the same time.
 //!
-//! SQLite keeps and guards the records; what is asked of them is worked out here, over the stored
-//! bytes. Everything blocking runs on tokio's threads for that.
+//! SQLite keeps and guards the records; what is asked of them is worked out here, from columnar views
+//! in memory or over the stored bytes. Everything blocking runs on tokio's threads for that.
 //!
 //! ```text
 //! sqlite.rs ── registry   buckets and users      ← tokens
 //!          ├── records    storing, changing, deleting
 //!          ├── audit      the audit log
-//!          └── scan       finding, aggregating  ← statement (query → SQL)
-//!                 └── connections, layout, error
+//!          └── answer     finding, aggregating
+//!                 ├── views      columnar views, kept up to date   ← storage/view
+//!                 └── scan       the stored records                ← statement (query → SQL)
+//!                        └── connections, layout, error
 //! ```
 
+mod answer;
 mod audit;
 mod connections;
 mod error;
@@ -20,6 +23,7 @@ mod registry;
 mod scan;
 mod statement;
 mod tokens;
+mod views;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -32,10 +36,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
+use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views};
 use self::connections::Connections;
+pub(super) use self::views::ViewLimits;
+use self::views::{Turn, Views};
 use super::{
-    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Row, StorageEngine,
-    StorageError, StorageErrorKind, Stored, StoredRecord,
+    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Revision, Row,
+    StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored, StoredRecord,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -52,6 +59,7 @@ pub struct SqliteEngine {
     writing: Arc<Semaphore>,
     /// Lets in as many readers as there is use for; more would only take memory from each other.
     reading: Arc<Semaphore>,
+    views: Arc<Views>,
 }
 
 /// How long a call waits for its turn before it is answered that the store is unavailable.
@@ -66,11 +74,26 @@ impl SqliteEngine {
     ///
     /// If the file cannot be opened or made, is of another program, or was made by a newer version.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
+        Self::open_with(path, &StorageOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteEngine::open`].
+    pub fn open_with(path: &Path, options: &StorageOptions) -> Result<Self, StorageError> {
+        Self::with_view_limits(path, ViewLimits::new(options.view_bytes))
+    }
+
+    /// Opens a database file as [`SqliteEngine::open`] does, with views within some limits.
+    pub(super) fn with_view_limits(path: &Path, limits: ViewLimits) -> Result<Self, StorageError> {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self {
             connections: Arc::new(Connections::open(path)?),
             writing: Arc::new(Semaphore::new(1)),
             reading: Arc::new(Semaphore::new(processors * READERS_PER_PROCESSOR)),
+            views: Arc::new(Views::new(limits)),
         })
     }
 
@@ -79,10 +102,28 @@ impl SqliteEngine {
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
+        self.read_while_wanted(move |connection, _| work(connection)).await
+    }
+
+    /// The same, for work that takes so long that it looks by itself whether somebody waits.
+    async fn read_while_wanted<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection, &AtomicBool) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
         let connections = Arc::clone(&self.connections);
         let waiting = Waiting::default();
         let unwanted = Arc::clone(&waiting.unwanted);
-        in_turn(&self.reading, move || connections.read(unwanted, work)).await
+        let work = move || {
+            let flag = Arc::clone(&unwanted);
+            connections.read(unwanted, move |connection| work(connection, &flag))
+        };
+        in_turn(&self.reading, work).await
+    }
+
+    /// The turn at a bucket's view, if a query that looks at some fields may be answered from one.
+    async fn turn(&self, bucket: &BucketName, fields: &[&str]) -> Option<Turn> {
+        let may_be = self.views.limits.max_bytes > 0 && is_for_views(fields.iter().copied());
+        if may_be { Some(self.views.turn(bucket).await) } else { None }
     }
 
     async fn write<T: Send + 'static>(
@@ -134,6 +175,19 @@ impl StorageEngine for SqliteEngine {
     async fn bucket(&self, address: &BucketAddress) -> Result<Option<Bucket>, StorageError> {
         let address = address.clone();
         self.read(move |connection| registry::bucket(connection, &address)).await
+    }
+
+    async fn bucket_with_revision(
+        &self,
+        address: &BucketAddress,
+    ) -> Result<Option<(Bucket, Option<Revision>)>, StorageError> {
+        let address = address.clone();
+        let find = move |connection: &rusqlite::Connection| {
+            let Some(bucket) = registry::bucket(connection, &address)? else { return Ok(None) };
+            let revision = views::state(connection, bucket.name())?.revision();
+            Ok(Some((bucket, Some(revision))))
+        };
+        self.read(find).await
     }
 
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {
@@ -204,17 +258,32 @@ impl StorageEngine for SqliteEngine {
 
     async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
-        self.read(move |connection| scan::find(connection, &bucket, &query)).await
+        let turn = self.turn(&bucket, &fields_of_records(&query)).await;
+        self.read_while_wanted(move |connection, unwanted| {
+            Asked { connection, bucket: &bucket, unwanted }.find(&query, turn)
+        })
+        .await
     }
 
     async fn aggregate(&self, bucket: &BucketName, query: &GroupQuery) -> Result<Vec<Row>, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
-        self.read(move |connection| scan::aggregate(connection, &bucket, &query)).await
+        let turn = self.turn(&bucket, &fields_of_groups(&query)).await;
+        self.read_while_wanted(move |connection, unwanted| {
+            Asked { connection, bucket: &bucket, unwanted }.aggregate(&query, turn)
+        })
+        .await
     }
 
     async fn explain(&self, bucket: &BucketName, query: &Query) -> Result<Box<RawValue>, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
-        let explained = self.read(move |connection| scan::explain(connection, &bucket, &query)).await?;
+        let turn = match &query {
+            Query::Groups(query) => self.turn(&bucket, &fields_of_groups(query)).await,
+            Query::Records(query) => self.turn(&bucket, &fields_of_records(query)).await,
+        };
+        let explain = move |connection: &rusqlite::Connection, unwanted: &AtomicBool| {
+            Asked { connection, bucket: &bucket, unwanted }.explain(&query, turn.as_ref())
+        };
+        let explained = self.read_while_wanted(explain).await?;
         to_raw_value(&explained).map_err(|error| StorageError::new(StorageErrorKind::Internal, error))
     }
 
@@ -270,6 +339,15 @@ mod tests {
         conformance::suite(&engine).await;
     }
 
+    #[tokio::test]
+    async fn conforms_with_views_only_and_without() {
+        for limits in [ViewLimits::for_testing(), ViewLimits::none()] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let engine = SqliteEngine::with_view_limits(&folder.path().join("backdrop.db"), limits);
+            conformance::suite(&engine.expect("a database")).await;
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_call_whose_turn_does_not_come_is_unavailable() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -308,7 +386,10 @@ mod tests {
     #[tokio::test]
     async fn two_engines_on_one_file_see_each_others_writes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (writer, reader) = (engine(&folder), engine(&folder));
-        conformance::writes_are_seen_by_another(&writer, &reader).await;
+        let writer = engine(&folder);
+        for limits in [ViewLimits::for_testing(), ViewLimits::none()] {
+            let reader = SqliteEngine::with_view_limits(&folder.path().join("data/backdrop.db"), limits);
+            conformance::writes_are_seen_by_another(&writer, &reader.expect("a database")).await;
+        }
     }
 }

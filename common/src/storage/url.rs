@@ -97,11 +97,21 @@ pub struct StorageOptions {
     pub query_timeout: Duration,
     /// Which members of a replica set answer queries.
     pub read_preference: ReadPreference,
+    /// How much memory the columnar views of the embedded engine may take in this process; 0 for none.
+    pub view_bytes: usize,
 }
+
+/// How much memory columnar views may take where that is not set: half a gigabyte, which is enough for
+/// about 15 million records.
+pub const DEFAULT_VIEW_BYTES: u64 = 512 * 1024 * 1024;
 
 impl Default for StorageOptions {
     fn default() -> Self {
-        Self { query_timeout: Duration::from_secs(30), read_preference: ReadPreference::Primary }
+        Self {
+            query_timeout: Duration::from_secs(30),
+            read_preference: ReadPreference::Primary,
+            view_bytes: usize::try_from(DEFAULT_VIEW_BYTES).unwrap_or(usize::MAX),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn history(queries: usize) -> impl Strategy<Value = History> {
     (writes, queries).prop_map(|(writes, queries)| History { writes, queries })
 }
 
-fn write() -> impl Strategy<Value = Write> {
+pub(super) fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
         8 => prop::collection::vec(record(), 0..14).prop_map(Write::Store),
         3 => (any::<Index>(), mixed_value(), prop::option::of(time()))
@@ -171,7 +171,7 @@ struct Parts {
 }
 
 prop_compose! {
-    fn asked()(
+    pub(super) fn asked()(
         filters in filters(),
         span in span(),
         keys in select(vec![&[][..], &["kind"], &["place"], &["kind", "place"], &["flag", "kind"], &["size"]]),

@@ -30,7 +30,7 @@ pub(super) fn state(connection: &Connection, bucket: &BucketName) -> Result<Buck
         .ok_or_else(|| not_found(bucket))
 }
 
-fn not_found(bucket: &BucketName) -> StorageError {
+pub(super) fn not_found(bucket: &BucketName) -> StorageError {
     StorageError::new(StorageErrorKind::NotFound, format!("there is no bucket \"{bucket}\""))
 }
 

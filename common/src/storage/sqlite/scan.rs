@@ -9,7 +9,7 @@ mod groups;
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::mpsc;
 
-pub(super) use self::explain::explain;
+pub(super) use self::explain::{explain, then};
 
 use self::columns::{Columns, Filters};
 use self::found::Found;
@@ -22,18 +22,44 @@ use crate::storage::{CollectedField, Document, Documents, Row, StorageError};
 use crate::timestamp::Timestamp;
 use crate::value::ValueRef;
 
+/// What a scan found that was allowed to look at so many records only.
+pub(super) enum Scanned {
+    /// The whole answer.
+    All(Documents),
+    /// There are more records to look at.
+    Unfinished,
+}
+
 pub(super) fn find(
     connection: &Connection,
     bucket: &BucketName,
     query: &RecordQuery,
 ) -> Result<Documents, StorageError> {
+    match find_among(connection, bucket, query, usize::MAX)? {
+        Scanned::All(documents) => Ok(documents),
+        Scanned::Unfinished => Ok(Documents::default()),
+    }
+}
+
+/// What a query for records finds, if it is found among the first so many that SQLite brings.
+pub(super) fn find_among(
+    connection: &Connection,
+    bucket: &BucketName,
+    query: &RecordQuery,
+    max: usize,
+) -> Result<Scanned, StorageError> {
     let statement = records_statement(connection, bucket, query)?;
     let mut columns = Columns::default();
     let filters = Filters::new(&query.selection.filters, &mut columns);
     let sort = left_to_sort(query);
     let mut found = Found::new(sort, query.limit);
     let key = sort.map(|sort| columns.add(sort.field.as_str()));
+    let mut looked_at = 0;
     scan(connection, &statement, |row| {
+        looked_at += 1;
+        if looked_at > max {
+            return Ok(false);
+        }
         let bytes = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
         let values = columns.read(timestamp(row, 1)?, Some(Document::new(bytes)?))?;
         if filters.pass(&values) {
@@ -42,7 +68,42 @@ pub(super) fn find(
         }
         Ok(!found.is_complete())
     })?;
-    Ok(found.into_documents())
+    Ok(if looked_at > max { Scanned::Unfinished } else { Scanned::All(found.into_documents()) })
+}
+
+/// The records with some numbers, in the order of those.
+pub(super) fn documents(
+    connection: &Connection,
+    bucket: &BucketName,
+    seqs: &[i64],
+) -> Result<Documents, StorageError> {
+    let statement = statement::by_seq(registry::state(connection, bucket)?.number);
+    let mut prepared = connection.prepare_cached(&statement)?;
+    let mut documents = Documents::default();
+    for seq in seqs {
+        let mut rows = prepared.query([seq])?;
+        while let Some(row) = rows.next()? {
+            documents.push(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+        }
+    }
+    Ok(documents)
+}
+
+/// How many records a time range has, counted up to a number.
+pub(super) fn count_up_to(
+    connection: &Connection,
+    bucket: &BucketName,
+    range: TimeRange,
+    max: usize,
+) -> Result<usize, StorageError> {
+    let number = registry::state(connection, bucket)?.number;
+    let selection = Selection { filters: Vec::new(), range: Some(range) };
+    let mut count = 0;
+    scan(connection, &statement::groups(number, &selection, false, TimeIndex::Use), |_| {
+        count += 1;
+        Ok(count < max)
+    })?;
+    Ok(count)
 }
 
 pub(super) fn aggregate(

@@ -52,6 +52,11 @@ pub(super) fn in_order_of_writing(number: i64) -> Statement {
     Statement { sql: format!("SELECT doc FROM record_{number} ORDER BY seq"), params: Vec::new() }
 }
 
+/// The statement for the record with a number, its parameter; column `doc`.
+pub(super) fn by_seq(number: i64) -> String {
+    format!("SELECT doc FROM record_{number} WHERE seq = ?1")
+}
+
 fn select(columns: &str, number: i64, selection: &Selection, index: TimeIndex) -> Statement {
     let mut params = Vec::new();
     let mut conditions = Vec::new();

@@ -1,9 +1,9 @@
-//! What is done to answer a query, for people who look for the reason why one is slow: the statement,
-//! SQLite's plan for it, and in plain words what is left for the scan and for what comes after.
+//! What is done to answer a query from the stored records: the statement, SQLite's plan for it, and in
+//! plain words what is left for the scan and for what comes after.
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params_from_iter};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{GroupColumns, groups_statement, left_to_sort, records_statement};
 use crate::bucket::BucketName;
@@ -11,26 +11,32 @@ use crate::query::{Collect, Direction, Filter, GroupQuery, Query, RecordQuery, T
 use crate::storage::StorageError;
 use crate::storage::sqlite::statement::Statement;
 
+/// What the stored records are asked.
 pub(in crate::storage::sqlite) fn explain(
     connection: &Connection,
     bucket: &BucketName,
     query: &Query,
-) -> Result<Json, StorageError> {
-    let (statement, then) = match query {
-        Query::Records(query) => (records_statement(connection, bucket, query)?, after_records(query)),
+) -> Result<Map<String, Json>, StorageError> {
+    let statement = match query {
+        Query::Records(query) => records_statement(connection, bucket, query)?,
         Query::Groups(query) => {
             let fields = query.collected_fields();
             let needs_fields = GroupColumns::new(query, &fields).columns.needs_document();
-            (groups_statement(connection, bucket, query, needs_fields)?, after_groups(query))
+            groups_statement(connection, bucket, query, needs_fields)?
         }
     };
-    Ok(json!({
-        "engine": "sqlite",
-        "sql": statement.sql,
-        "parameters": statement.params.iter().map(parameter).collect::<Vec<_>>(),
-        "plan": plan(connection, &statement)?,
-        "then": then,
-    }))
+    let parameters = statement.params.iter().map(parameter).collect::<Vec<_>>();
+    let plan = plan(connection, &statement)?;
+    let parts = [("sql", json!(statement.sql)), ("parameters", json!(parameters)), ("plan", json!(plan))];
+    Ok(parts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+/// What is done with the records, wherever they come from.
+pub(in crate::storage::sqlite) fn then(query: &Query) -> Vec<String> {
+    match query {
+        Query::Records(query) => after_records(query),
+        Query::Groups(query) => after_groups(query),
+    }
 }
 
 /// What SQLite says that it will do.
@@ -140,42 +146,72 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let bucket = BucketName::parse("foo").expect("a name");
         let engine = engine(&folder, &bucket).await;
-        let explain = async |text: &str| {
+        let parse = |text: &str| {
             let now = Timestamp::parse("2014-06-18").expect("a time");
             let context = QueryContext { raw_queries_allowed: true, now, max_rows: 100 };
-            let query = QueryArgs::parse(text).and_then(|args| args.into_query(&context)).expect(text);
+            QueryArgs::parse(text).and_then(|args| args.into_query(&context))
+        };
+        let explain = async |text: &str| {
+            let query = parse(text).expect(text);
             let explained = engine.explain(&bucket, &query).await.expect(text);
             let explained: Json = serde_json::from_str(explained.get()).expect("JSON");
             assert_eq!(explained["engine"], "sqlite");
-            let lines = ["plan", "then"].map(|key| Json::to_string(&explained[key]));
-            format!("{} {}\n{}", explained["sql"], explained["parameters"], lines.join("\n"))
+            let lines = ["sql", "parameters", "plan", "looks_at_first", "view", "then"]
+                .iter()
+                .filter_map(|key| Some(format!("{key}: {}", explained.get(key)?)));
+            lines.collect::<Vec<_>>().join("\n")
         };
         let week = "start_at=2014-01-06T00:00:00Z&end_at=2014-01-13T00:00:00Z";
         let quarter = "start_at=2014-01-01T00:00:00Z&end_at=2014-04-01T00:00:00Z";
         assert_snapshot!(explain("limit=3").await, @r#"
-        "SELECT seq, ts, doc FROM record_1" []
-        ["SCAN record_1"]
-        ["stopped after 3"]
+        sql: "SELECT seq, ts, doc FROM record_1"
+        parameters: []
+        plan: ["SCAN record_1"]
+        then: ["stopped after 3"]
         "#);
         assert_snapshot!(explain(&format!("{week}&filter_by=kind:x&filter_by=kind:true&sort_by=size:descending&limit=3")).await, @r#"
-        "SELECT seq, ts, doc FROM record_1 WHERE ts >= ? AND ts < ?" [1388966400000,1389571200000]
-        ["SEARCH record_1 USING INDEX record_1_ts (ts>? AND ts<?)"]
-        ["filtered by kind: \"x\" or true","sorted by size, descending","limited to 3"]
+        sql: "SELECT seq, ts, doc FROM record_1 WHERE ts >= ? AND ts < ?"
+        parameters: [1388966400000,1389571200000]
+        plan: ["SEARCH record_1 USING INDEX record_1_ts (ts>? AND ts<?)"]
+        looks_at_first: 20000
+        view: {"fields":["kind","size"],"state":"cold, so it is made first"}
+        then: ["filtered by kind: \"x\" or true","sorted by size, descending","limited to 3"]
         "#);
         assert_snapshot!(explain("filter_by=_id:a&sort_by=_timestamp:ascending").await, @r#"
-        "SELECT seq, ts, doc FROM record_1 WHERE (id IN (?) OR seq IN ()) ORDER BY ts, seq" ["a"]
-        ["SEARCH record_1 USING INDEX record_1_id (id=?)"]
-        ["filtered by _id: \"a\""]
+        sql: "SELECT seq, ts, doc FROM record_1 WHERE (id IN (?) OR seq IN ()) ORDER BY ts, seq"
+        parameters: ["a"]
+        plan: ["SEARCH record_1 USING INDEX record_1_id (id=?)"]
+        then: ["filtered by _id: \"a\""]
         "#);
         assert_snapshot!(explain(&format!("{quarter}&filter_by_prefix=kind:x&group_by=kind&period=month&collect=size:sum&collect=size&sort_by=size:sum:descending&limit=2")).await, @r#"
-        "SELECT ts, doc FROM record_1 WHERE +ts >= ? AND +ts < ?" [1388534400000,1396310400000]
-        ["SCAN record_1"]
-        ["filtered by kind that starts with \"x\"","grouped by kind, month","collected: size:sum, size:set","sorted by size:sum, descending","limited to 2"]
+        sql: "SELECT ts, doc FROM record_1 WHERE +ts >= ? AND +ts < ?"
+        parameters: [1388534400000,1396310400000]
+        plan: ["SCAN record_1"]
+        then: ["filtered by kind that starts with \"x\"","grouped by kind, month","collected: size:sum, size:set","sorted by size:sum, descending","limited to 2"]
         "#);
         assert_snapshot!(explain(&format!("{quarter}&period=month")).await, @r#"
-        "SELECT ts FROM record_1 WHERE ts >= ? AND ts < ?" [1388534400000,1396310400000]
-        ["SEARCH record_1 USING COVERING INDEX record_1_ts (ts>? AND ts<?)"]
-        ["grouped by month"]
+        sql: "SELECT ts FROM record_1 WHERE ts >= ? AND ts < ?"
+        parameters: [1388534400000,1396310400000]
+        plan: ["SEARCH record_1 USING COVERING INDEX record_1_ts (ts>? AND ts<?)"]
+        then: ["grouped by month"]
+        "#);
+        // Without a range so short that an index finds it, groups come from the view.
+        let groups = "group_by=kind&collect=size:sum";
+        assert_snapshot!(explain(groups).await, @r#"
+        view: {"fields":["kind","size"],"state":"cold, so it is made first"}
+        then: ["grouped by kind","collected: size:sum"]
+        "#);
+        let Ok(Query::Groups(query)) = parse(groups) else { panic!("{groups} asks for groups") };
+        engine.aggregate(&bucket, &query).await.expect("groups");
+        let ready = explain(groups).await;
+        assert!(ready.contains(r#""records":100,"state":"ready""#), "{ready}");
+        assert_snapshot!(explain("sort_by=size:descending&limit=3").await.replace(char::is_numeric, "0"), @r#"
+        sql: "SELECT seq, ts, doc FROM record_0"
+        parameters: []
+        plan: ["SCAN record_0"]
+        looks_at_first: 0
+        view: {"bytes":0000,"fields":["size"],"records":000,"state":"ready"}
+        then: ["sorted by size, descending","limited to 0"]
         "#);
     }
 }

@@ -1,0 +1,180 @@
+//! What happened to a bucket since its view was last up to date, read from the file: which records are
+//! new, and which are gone.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::ViewLimits;
+use crate::bucket::BucketName;
+use crate::storage::sqlite::registry::not_found;
+use crate::storage::view::View;
+use crate::storage::{Document, Revision, StorageError};
+use crate::timestamp::Timestamp;
+
+/// What tells two states of a bucket's records apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::storage::sqlite) struct State {
+    pub(in crate::storage::sqlite) number: i64,
+    pub(in crate::storage::sqlite) generation: i64,
+    /// The bytes of all records.
+    pub(in crate::storage::sqlite) stored_bytes: i64,
+    /// The largest number of a record, 0 where there is none.
+    pub(in crate::storage::sqlite) last_seq: i64,
+    /// The first and the last tombstone that are kept, 0 where there are none.
+    pub(in crate::storage::sqlite) tombstones: (i64, i64),
+}
+
+impl State {
+    /// What is different if any record is.
+    pub(in crate::storage::sqlite) fn revision(&self) -> Revision {
+        // Numbers are never used twice, so no two states have all four in common.
+        Revision([self.number, self.generation, self.last_seq, self.tombstones.1])
+    }
+}
+
+/// The state of a bucket's records now.
+pub(in crate::storage::sqlite) fn state(
+    connection: &Connection,
+    bucket: &BucketName,
+) -> Result<State, StorageError> {
+    let sql = "SELECT number, generation, stored_bytes FROM bucket WHERE name = ?1";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([bucket.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((number, generation, stored_bytes)) = found else { return Err(not_found(bucket)) };
+    let number: i64 = number;
+    // Each of the three is found at an end of its index.
+    let sql = format!(
+        "SELECT (SELECT max(seq) FROM record_{number}), (SELECT min(position) FROM tombstone_{number}),
+                (SELECT max(position) FROM tombstone_{number})"
+    );
+    let or_0 = |value: Option<i64>| value.unwrap_or(0);
+    connection
+        .prepare_cached(&sql)?
+        .query_row([], |row| {
+            let last_seq = or_0(row.get(0)?);
+            let tombstones = (or_0(row.get(1)?), or_0(row.get(2)?));
+            Ok(State { number, generation, stored_bytes, last_seq, tombstones })
+        })
+        .map_err(StorageError::from)
+}
+
+/// What became of bringing a view up to date.
+pub(super) enum CaughtUp {
+    Ready(Synced),
+    /// It would take so much memory, or more, and has not got it.
+    NoRoom {
+        bytes: usize,
+    },
+}
+
+/// A view, and which state of the bucket it shows.
+pub(super) struct Synced {
+    pub(super) view: View,
+    /// Whether it was changed when it was last brought up to date.
+    pub(super) has_changed: bool,
+    number: i64,
+    generation: i64,
+    last_seq: i64,
+    last_tombstone: i64,
+}
+
+impl Synced {
+    /// The view of an empty bucket, to be brought up to date.
+    pub(super) fn new(state: &State, rows_per_chunk: usize, fields: &[&str]) -> Self {
+        let asked = fields.iter().map(|field| Arc::from(*field)).collect();
+        Self::empty(state, rows_per_chunk, asked)
+    }
+
+    fn empty(state: &State, rows_per_chunk: usize, asked: HashSet<Arc<str>>) -> Self {
+        Self {
+            view: View::new(rows_per_chunk, asked),
+            has_changed: true,
+            number: state.number,
+            generation: state.generation,
+            last_seq: 0,
+            // The view begins with what is there now, so what is gone by now does not matter.
+            last_tombstone: state.tombstones.1,
+        }
+    }
+
+    /// The view to go on with: this one, or an empty one where this is of no use any more.
+    pub(super) fn continued(mut self, state: &State, limits: ViewLimits, fields: &[&str]) -> Self {
+        let is_other = (self.number, self.generation) != (state.number, state.generation);
+        let (first_tombstone, _) = state.tombstones;
+        let has_missed = first_tombstone > self.last_tombstone + 1;
+        let left_out = || fields.iter().filter(|field| !self.view.has(field));
+        let cost: usize = left_out().map(|field| self.view.cost_of(field)).sum();
+        let lacks = left_out().next().is_some() && self.view.bytes().saturating_add(cost) <= limits.max_bytes;
+        if is_other || has_missed || lacks || self.view.is_worn() {
+            let mut asked = self.view.asked();
+            asked.extend(fields.iter().map(|field| Arc::from(*field)));
+            return Self::empty(state, limits.rows_per_chunk, asked);
+        }
+        self.view
+            .ask(fields.iter().copied().filter(|field| self.view.has(field)).collect::<Vec<_>>().into_iter());
+        self
+    }
+
+    /// Brings the view up to date. `make_room` says how many bytes it may take.
+    pub(super) fn caught_up(
+        mut self,
+        connection: &Connection,
+        state: &State,
+        make_room: impl Fn(usize) -> usize,
+    ) -> Result<CaughtUp, StorageError> {
+        self.has_changed = self.last_seq < state.last_seq || self.last_tombstone < state.tombstones.1;
+        if !self.has_changed {
+            return Ok(CaughtUp::Ready(self));
+        }
+        self.remove_gone(connection)?;
+        if !self.add_new(connection, &make_room)? {
+            return Ok(CaughtUp::NoRoom { bytes: self.view.bytes() });
+        }
+        self.last_seq = state.last_seq.max(self.last_seq);
+        self.last_tombstone = state.tombstones.1.max(self.last_tombstone);
+        self.view.settle();
+        let fits = self.fits(make_room);
+        Ok(if fits { CaughtUp::Ready(self) } else { CaughtUp::NoRoom { bytes: self.view.bytes() } })
+    }
+
+    fn remove_gone(&mut self, connection: &Connection) -> Result<(), StorageError> {
+        let sql = format!("SELECT seq FROM tombstone_{} WHERE position > ?1", self.number);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([self.last_tombstone])?;
+        while let Some(row) = rows.next()? {
+            self.view.remove(row.get(0)?);
+        }
+        Ok(())
+    }
+
+    /// Says whether there was room for all of it.
+    fn add_new(
+        &mut self,
+        connection: &Connection,
+        make_room: &impl Fn(usize) -> usize,
+    ) -> Result<bool, StorageError> {
+        let sql = format!("SELECT seq, ts, doc FROM record_{} WHERE seq > ?1 ORDER BY seq", self.number);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([self.last_seq])?;
+        while let Some(row) = rows.next()? {
+            let time: Option<i64> = row.get(1)?;
+            let document = Document::new(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?;
+            let filled = self.view.push(row.get(0)?, time.and_then(Timestamp::from_millis), document)?;
+            if filled && !self.fits(make_room) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the view has room, if need be without columns that nobody asked for.
+    fn fits(&mut self, make_room: impl Fn(usize) -> usize) -> bool {
+        let bytes = self.view.bytes();
+        let room = make_room(bytes);
+        bytes <= room || self.view.shrink_to(room)
+    }
+}

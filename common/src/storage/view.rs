@@ -1,0 +1,248 @@
+//! A columnar view of a bucket: its records in memory, by column, to answer queries from.
+//!
+//! It is a copy of what is stored, made by whoever keeps it up to date ([`View::push`],
+//! [`View::remove`], then [`View::settle`]); losing it loses nothing. Cloning it is cheap: a query works
+//! on a clone, and what a later write changes is copied only while somebody holds the old state.
+//!
+//! ```text
+//! view.rs ── columns     the fields, their dictionaries, and which are left out
+//!        ├── chunk       some records: numbers, times, segments          ← segment ← dictionary
+//!        ├── selection   which rows of a chunk a query is about
+//!        ├── plan        what a query for groups reads                   ← keys, periods
+//!        ├── groups      rows → groups                                   ← tallies (sums), sets
+//!        ├── aggregate   a query for groups, on all processors           ← top (sort and limit)
+//!        └── find        a query for records: their numbers
+//! ```
+//!
+//! Records are in the order of writing, in chunks. A deleted record stays in its chunk, with a mark
+//! beside it, until so many are deleted that the chunk is written anew. Nothing here does IO or knows SQL.
+
+mod aggregate;
+mod chunk;
+mod columns;
+mod dictionary;
+mod find;
+mod groups;
+mod keys;
+mod periods;
+mod plan;
+mod segment;
+mod selection;
+mod sets;
+mod tallies;
+mod top;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use fixedbitset::FixedBitSet;
+
+pub(super) use self::aggregate::aggregate;
+pub(super) use self::find::find;
+
+use self::chunk::Chunk;
+use self::columns::{Columns, Place, is_never_kept};
+use self::segment::{Cell, Segment};
+use super::{Document, StorageError};
+use crate::timestamp::Timestamp;
+
+/// Records in a chunk: so many that what is done once for each chunk does not count, so few that one
+/// is quickly written anew.
+pub(super) const ROWS_PER_CHUNK: usize = 65_536;
+
+/// The records of a bucket by column.
+#[derive(Clone)]
+pub(super) struct View {
+    columns: Columns,
+    parts: Vec<Part>,
+    rows_per_chunk: usize,
+    /// How many records were there and are not any more; values of theirs may still be in dictionaries.
+    gone: usize,
+}
+
+/// A chunk, and what is deleted of it.
+#[derive(Clone, Default)]
+struct Part {
+    chunk: Arc<Chunk>,
+    deleted: Arc<FixedBitSet>,
+    /// How many rows are deleted.
+    dead: usize,
+}
+
+impl Part {
+    fn live(&self) -> usize {
+        self.chunk.len() - self.dead
+    }
+
+    /// Whether so much is deleted that the rest is better copied.
+    fn is_thin(&self) -> bool {
+        self.dead * 2 > self.chunk.len()
+    }
+}
+
+impl View {
+    /// A view of no records. Fields that are asked for have columns; others have them while there is
+    /// room.
+    pub(super) fn new(rows_per_chunk: usize, asked: HashSet<Arc<str>>) -> Self {
+        Self { columns: Columns::new(asked), parts: Vec::new(), rows_per_chunk, gone: 0 }
+    }
+
+    /// How many records there are.
+    pub(super) fn len(&self) -> usize {
+        self.parts.iter().map(Part::live).sum()
+    }
+
+    /// Whether the view can tell what a field is in every record.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.columns.place(field) != Place::LeftOut
+    }
+
+    /// Whether a view can have that field at all: ids are as many as records, and so are mostly the
+    /// times of writing, so both are left to the store.
+    pub(super) fn may_have(field: &str) -> bool {
+        !is_never_kept(field)
+    }
+
+    /// Notes that queries ask for some fields, so that others are left out before them.
+    pub(super) fn ask<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
+        self.columns.ask(fields);
+    }
+
+    /// About how much more memory the view would take with a field that it lacks.
+    pub(super) fn cost_of(&self, field: &str) -> usize {
+        self.columns.cost_of(field)
+    }
+
+    /// The fields that were asked for.
+    pub(super) fn asked(&self) -> HashSet<Arc<str>> {
+        self.columns.asked().clone()
+    }
+
+    /// Adds a record that was written after all that are there. Says whether that filled a chunk.
+    ///
+    /// # Errors
+    ///
+    /// If the record is damaged; the view is of no use then.
+    pub(super) fn push(
+        &mut self,
+        seq: i64,
+        time: Option<Timestamp>,
+        document: Document<'_>,
+    ) -> Result<bool, StorageError> {
+        if self.parts.last().is_none_or(|part| part.chunk.len() >= self.rows_per_chunk) {
+            self.parts.push(Part::default());
+        }
+        let Some(part) = self.parts.last_mut() else { return Ok(false) };
+        let chunk = Arc::make_mut(&mut part.chunk);
+        self.columns.push(chunk, document)?;
+        chunk.push(seq, time);
+        let is_full = chunk.len() == self.rows_per_chunk;
+        if is_full {
+            self.columns.pad(chunk);
+            chunk.seal();
+        }
+        Ok(is_full)
+    }
+
+    /// Removes a record, if it is there.
+    pub(super) fn remove(&mut self, seq: i64) {
+        let after = self.parts.partition_point(|part| part.chunk.first_seq() <= seq);
+        let Some(part) = after.checked_sub(1).map(|place| &mut self.parts[place]) else { return };
+        let Some(row) = part.chunk.seqs.row(seq) else { return };
+        if !part.deleted.contains(row) {
+            let deleted = Arc::make_mut(&mut part.deleted);
+            deleted.grow(part.chunk.len());
+            deleted.insert(row);
+            part.dead += 1;
+        }
+    }
+
+    /// Makes the view ready for queries after records were added and removed.
+    pub(super) fn settle(&mut self) {
+        if let Some(part) = self.parts.last_mut()
+            && part.chunk.is_ragged()
+        {
+            self.columns.pad(Arc::make_mut(&mut part.chunk));
+        }
+        if self.parts.iter().any(Part::is_thin) {
+            self.compact();
+        }
+    }
+
+    /// Whether what is gone may have left so much behind that the view is better made anew.
+    pub(super) fn is_worn(&self) -> bool {
+        self.gone > 2 * self.len() + self.rows_per_chunk
+    }
+
+    /// How much memory it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let part = |part: &Part| part.chunk.bytes() + size_of_val(part.deleted.as_slice());
+        self.columns.bytes() + self.parts.iter().map(part).sum::<usize>()
+    }
+
+    /// Leaves columns out that nobody asked for, the largest first, until the view takes at most so
+    /// much. Says whether it does.
+    pub(super) fn shrink_to(&mut self, max_bytes: usize) -> bool {
+        while self.bytes() > max_bytes {
+            let size = |place: usize| {
+                let segments = self.parts.iter().filter_map(|part| part.chunk.segments.get(place));
+                self.columns.dictionary(place).bytes() + segments.map(Segment::bytes).sum::<usize>()
+            };
+            let Some(place) = self.columns.unasked().max_by_key(|place| size(*place)) else { return false };
+            self.columns.leave_out(place, size(place));
+            for part in &mut self.parts {
+                if place < part.chunk.segments.len() {
+                    let chunk = Arc::make_mut(&mut part.chunk);
+                    chunk.segments[place] = Segment::Missing(chunk.times.len());
+                }
+            }
+        }
+        true
+    }
+
+    /// Writes chunks anew of which more than half is deleted, so that memory and time follow what
+    /// there is and not what there was. Neighbours that fit into one become one.
+    fn compact(&mut self) {
+        let mut compacted: Vec<Part> = Vec::with_capacity(self.parts.len());
+        let mut has_room = false;
+        for part in std::mem::take(&mut self.parts) {
+            if !part.is_thin() {
+                compacted.push(part);
+                has_room = false;
+                continue;
+            }
+            self.gone += part.dead;
+            if part.live() == 0 {
+                continue;
+            }
+            let fits = |open: &Part| open.chunk.len() + part.live() <= self.rows_per_chunk;
+            if !(has_room && compacted.last().is_some_and(fits)) {
+                compacted.push(Part::default());
+            }
+            if let Some(open) = compacted.last_mut() {
+                self.copy(&part, Arc::make_mut(&mut open.chunk));
+            }
+            has_room = true;
+        }
+        self.parts = compacted;
+    }
+
+    /// Copies the rows that are not deleted.
+    fn copy(&mut self, from: &Part, to: &mut Chunk) {
+        let before = to.len();
+        let rows: Vec<usize> = (0..from.chunk.len()).filter(|row| !from.deleted.contains(*row)).collect();
+        for row in &rows {
+            to.push(from.chunk.seqs.at(*row), Timestamp::from_millis(from.chunk.times[*row]));
+        }
+        to.segments.resize_with(from.chunk.segments.len().max(to.segments.len()), || Segment::Missing(0));
+        for (place, copy) in to.segments.iter_mut().enumerate() {
+            let dictionary = self.columns.dictionary_mut(place);
+            copy.pad(before, dictionary);
+            for row in &rows {
+                let cell = from.chunk.segments.get(place).map_or(Cell::Missing, |segment| segment.at(*row));
+                copy.push(cell, dictionary);
+            }
+        }
+        to.seal();
+    }
+}

@@ -1,0 +1,183 @@
+//! The columns of a view: which fields there are, where they are, and which are left out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::chunk::Chunk;
+use super::dictionary::Dictionary;
+use super::segment::{AddValue, Cell, Segment};
+use crate::field::UPDATED_AT;
+use crate::storage::{Document, StorageError};
+use crate::value::ValueRef;
+
+/// How many fields that nobody asked for have columns; it is a rare bucket that has more.
+const MAX_UNASKED: usize = 256;
+
+/// The time of a record is with the chunk, not in a column.
+pub(super) const TIMESTAMP: &str = "_timestamp";
+
+/// Whether a view never has a field. (See [`View::may_have`](super::View::may_have).)
+pub(super) fn is_never_kept(field: &str) -> bool {
+    matches!(field, "_id" | UPDATED_AT)
+}
+
+/// Where a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In this column.
+    Column(usize),
+    /// No record has it.
+    Nowhere,
+    /// Not in the view, though records may have it.
+    LeftOut,
+}
+
+/// The columns of a view.
+#[derive(Clone)]
+pub(super) struct Columns {
+    list: Vec<Column>,
+    places: Arc<HashMap<Arc<str>, usize>>,
+    asked: Arc<HashSet<Arc<str>>>,
+    /// In which columns the last record had its fields: the next one likely has them there too.
+    last: Vec<usize>,
+}
+
+#[derive(Clone)]
+struct Column {
+    field: Arc<str>,
+    dictionary: Arc<Dictionary>,
+    is_kept: bool,
+    /// How much memory it took when it was left out.
+    left_bytes: usize,
+}
+
+impl Columns {
+    pub(super) fn new(asked: HashSet<Arc<str>>) -> Self {
+        Self { list: Vec::new(), places: Arc::default(), asked: Arc::new(asked), last: Vec::new() }
+    }
+
+    pub(super) fn place(&self, field: &str) -> Place {
+        if is_never_kept(field) {
+            return Place::LeftOut;
+        }
+        match self.places.get(field) {
+            None => Place::Nowhere,
+            Some(place) if self.list[*place].is_kept => Place::Column(*place),
+            Some(_) => Place::LeftOut,
+        }
+    }
+
+    pub(super) fn dictionary(&self, place: usize) -> &Dictionary {
+        &self.list[place].dictionary
+    }
+
+    pub(super) fn dictionary_mut(&mut self, place: usize) -> &mut Arc<Dictionary> {
+        &mut self.list[place].dictionary
+    }
+
+    pub(super) fn ask<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
+        for field in fields {
+            if !self.asked.contains(field) {
+                Arc::make_mut(&mut self.asked).insert(field.into());
+            }
+        }
+    }
+
+    pub(super) fn asked(&self) -> &HashSet<Arc<str>> {
+        &self.asked
+    }
+
+    /// The columns for fields that nobody asked for.
+    pub(super) fn unasked(&self) -> impl Iterator<Item = usize> {
+        let unasked = |column: &Column| column.is_kept && !self.asked.contains(&column.field);
+        self.list.iter().enumerate().filter(move |(_, column)| unasked(column)).map(|(place, _)| place)
+    }
+
+    /// Keeps a column no longer; its segments are the caller's to drop.
+    pub(super) fn leave_out(&mut self, place: usize, bytes: usize) {
+        self.list[place].is_kept = false;
+        self.list[place].left_bytes = bytes;
+        self.list[place].dictionary = Arc::default();
+    }
+
+    /// How much memory a field took when it was left out.
+    pub(super) fn cost_of(&self, field: &str) -> usize {
+        self.places.get(field).map_or(0, |place| self.list[*place].left_bytes)
+    }
+
+    /// Adds the fields of a record to the segments of a chunk, as its next row.
+    pub(super) fn push(&mut self, chunk: &mut Chunk, document: Document<'_>) -> Result<(), StorageError> {
+        let row = chunk.len();
+        let mut position = 0;
+        for field in document.stored_fields() {
+            let (key, value) = field?;
+            if key == TIMESTAMP || is_never_kept(key) {
+                continue;
+            }
+            let place = self.place_of(key, position);
+            position += 1;
+            let column = &mut self.list[place];
+            if column.is_kept {
+                column.push(chunk, place, row, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The column of a field, which is added if it is new.
+    fn place_of(&mut self, field: &str, position: usize) -> usize {
+        if let Some(place) = self.last.get(position)
+            && *self.list[*place].field == *field
+        {
+            return *place;
+        }
+        let known = self.places.get(field).copied();
+        let place = known.unwrap_or_else(|| self.add(field));
+        self.last.truncate(position);
+        self.last.push(place);
+        place
+    }
+
+    fn add(&mut self, field: &str) -> usize {
+        let field: Arc<str> = field.into();
+        let place = self.list.len();
+        let is_kept = self.asked.contains(&field) || self.unasked().count() < MAX_UNASKED;
+        Arc::make_mut(&mut self.places).insert(Arc::clone(&field), place);
+        self.list.push(Column { field, dictionary: Arc::default(), is_kept, left_bytes: 0 });
+        place
+    }
+
+    /// Fills up columns whose fields the last records lack.
+    pub(super) fn pad(&mut self, chunk: &mut Chunk) {
+        let rows = chunk.len();
+        for (segment, column) in chunk.segments.iter_mut().zip(&mut self.list) {
+            segment.pad(rows, &mut column.dictionary);
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let column = |column: &Column| size_of::<Column>() + column.dictionary.bytes();
+        self.list.iter().map(column).sum()
+    }
+}
+
+impl Column {
+    fn push(&mut self, chunk: &mut Chunk, place: usize, row: usize, value: ValueRef<'_>) {
+        if chunk.segments.len() <= place {
+            chunk.segments.resize_with(place + 1, || Segment::Missing(0));
+        }
+        let cell = match value {
+            ValueRef::Null => Cell::Null,
+            ValueRef::Int(value) => Cell::Int(value),
+            ValueRef::Float(value) => Cell::Float(value),
+            ValueRef::Bool(_) | ValueRef::Text(_) | ValueRef::Time(_) => {
+                Cell::Code(self.dictionary.add(value))
+            }
+        };
+        let segment = &mut chunk.segments[place];
+        segment.pad(row, &mut self.dictionary);
+        if segment.len() == row {
+            segment.push(cell, &mut self.dictionary);
+        }
+    }
+}

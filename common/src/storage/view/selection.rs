@@ -1,0 +1,250 @@
+//! Which rows a query is about: a block of rows at a time, filter after filter.
+//!
+//! A test looks once at each value of a dictionary, not at each record: what is left to do for a row
+//! is to look its code up in a table.
+
+use std::ops::Range;
+
+use super::chunk::{Chunk, UNTIMED};
+use super::columns::{Place, TIMESTAMP};
+use super::segment::{Codes, Ints, Segment};
+use super::{Part, View};
+use crate::period::Period;
+use crate::query::{Selection, Test, TimeRange, Wanted};
+use crate::timestamp::Timestamp;
+use crate::value::{Value, ValueRef, exact_int};
+
+/// Rows that are worked on together: few enough that what is noted of each stays in the processor's
+/// cache.
+pub(super) const BLOCK: usize = 4096;
+
+/// Does something with the code of each row, whatever their width: once for each width, so that no row is
+/// asked for it.
+macro_rules! with_codes {
+    ($codes:expr, $code:ident => $body:expr) => {
+        match $codes {
+            $crate::storage::view::segment::Codes::U8(codes) => {
+                let $code = |row: usize| u32::from(codes[row]);
+                $body
+            }
+            $crate::storage::view::segment::Codes::U16(codes) => {
+                let $code = |row: usize| u32::from(codes[row]);
+                $body
+            }
+            $crate::storage::view::segment::Codes::U32(codes) => {
+                let $code = |row: usize| codes[row];
+                $body
+            }
+        }
+    };
+}
+pub(super) use with_codes;
+
+/// The rows of a block that are left.
+#[derive(Debug)]
+pub(super) struct Rows {
+    block: Range<usize>,
+    /// Whether all are.
+    is_all: bool,
+    left: Vec<u32>,
+}
+
+impl Rows {
+    pub(super) fn new() -> Self {
+        Self { block: 0..0, is_all: true, left: Vec::with_capacity(BLOCK) }
+    }
+
+    /// Begins with all rows of a block.
+    pub(super) fn reset(&mut self, block: Range<usize>) {
+        self.block = block;
+        self.is_all = true;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        if self.is_all { self.block.len() } else { self.left.len() }
+    }
+
+    /// Calls `visit` with each row, and how many came before it.
+    #[inline]
+    pub(super) fn each(&self, mut visit: impl FnMut(usize, usize)) {
+        if self.is_all {
+            for (place, row) in self.block.clone().enumerate() {
+                visit(place, row);
+            }
+        } else {
+            for (place, row) in self.left.iter().enumerate() {
+                visit(place, *row as usize);
+            }
+        }
+    }
+
+    /// Keeps the rows that pass. Written without a jump: whether a row passes is a number that is added.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a chunk has fewer rows than that")]
+    pub(super) fn retain(&mut self, mut passes: impl FnMut(usize) -> bool) {
+        let mut count = 0;
+        if self.is_all {
+            self.left.resize(self.block.len(), 0);
+            for row in self.block.clone() {
+                self.left[count] = row as u32;
+                count += usize::from(passes(row));
+            }
+            self.is_all = false;
+        } else {
+            for place in 0..self.left.len() {
+                let row = self.left[place];
+                self.left[count] = row;
+                count += usize::from(passes(row as usize));
+            }
+        }
+        self.left.truncate(count);
+    }
+
+    fn clear(&mut self) {
+        self.is_all = false;
+        self.left.clear();
+    }
+}
+
+/// What a query asks of each row.
+pub(super) struct Selector<'q> {
+    range: Option<TimeRange>,
+    tests: Vec<RowTest<'q>>,
+}
+
+/// One filter of a query.
+enum RowTest<'q> {
+    /// No record passes.
+    Never,
+    /// It is about the time, or about the start of the period that holds it.
+    Time { period: Option<Period>, test: &'q Test },
+    /// It is about a column.
+    Column { place: usize, test: &'q Test, numbers: Numbers, passes: Vec<bool> },
+}
+
+/// The numbers that a test lets through.
+#[derive(Default)]
+struct Numbers {
+    ints: Vec<i64>,
+    floats: Vec<f64>,
+}
+
+impl<'q> Selector<'q> {
+    /// None if the view lacks a field.
+    pub(super) fn new(view: &View, selection: &'q Selection) -> Option<Self> {
+        let test = |filter: &'q crate::query::Filter| RowTest::new(view, filter.field.as_str(), &filter.test);
+        let tests = selection.filters.iter().map(test).collect::<Option<_>>()?;
+        Some(Self { range: selection.range, tests })
+    }
+
+    /// Whether a chunk may hold a row that is selected.
+    pub(super) fn may_select(&self, chunk: &Chunk) -> bool {
+        self.range.is_none_or(|range| {
+            chunk.span.first < range.end.millis() && range.start.millis() <= chunk.span.last
+        })
+    }
+
+    /// Keeps the rows that are selected.
+    pub(super) fn select(&self, part: &Part, view: &View, rows: &mut Rows) {
+        let chunk = &*part.chunk;
+        if part.dead > 0 {
+            rows.retain(|row| !part.deleted.contains(row));
+        }
+        if let Some(TimeRange { start, end }) = self.range {
+            let (start, end) = (start.millis(), end.millis());
+            let span = chunk.span;
+            if span.has_untimed || span.first < start || span.last >= end {
+                let times = &chunk.times[..];
+                rows.retain(|row| (start..end).contains(&times[row]));
+            }
+        }
+        for test in &self.tests {
+            test.select(chunk, view, rows);
+        }
+    }
+}
+
+impl<'q> RowTest<'q> {
+    fn new(view: &View, field: &str, test: &'q Test) -> Option<Self> {
+        let period = Period::ALL.into_iter().find(|period| period.start_key() == field);
+        if period.is_some() || field == TIMESTAMP {
+            return Some(Self::Time { period, test });
+        }
+        match view.columns.place(field) {
+            Place::LeftOut => None,
+            Place::Nowhere => Some(Self::Never),
+            Place::Column(place) => {
+                let dictionary = view.columns.dictionary(place);
+                let codes = 0..u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
+                let passes = codes.map(|code| test.passes(dictionary.value(code))).collect();
+                Some(Self::Column { place, test, numbers: Numbers::of(test), passes })
+            }
+        }
+    }
+
+    fn select(&self, chunk: &Chunk, view: &View, rows: &mut Rows) {
+        match self {
+            Self::Never => rows.clear(),
+            Self::Time { period, test } => rows.retain(|row| test.passes(time(chunk, row, *period))),
+            Self::Column { place, test, numbers, passes } => match chunk.segments.get(*place) {
+                None | Some(Segment::Missing(_)) => rows.clear(),
+                Some(Segment::Codes(codes)) => select_codes(codes, passes, rows),
+                Some(Segment::Ints(ints)) => numbers.select_ints(ints, rows),
+                Some(Segment::Floats(floats)) if numbers.ints.is_empty() => {
+                    rows.retain(|row| {
+                        numbers.floats.contains(&floats.values[row]) && floats.gaps.at(row).is_none()
+                    });
+                }
+                Some(segment @ Segment::Floats(_)) => {
+                    let dictionary = view.columns.dictionary(*place);
+                    rows.retain(|row| test.passes(segment.at(row).value(dictionary)));
+                }
+            },
+        }
+    }
+}
+
+fn select_codes(codes: &Codes, passes: &[bool], rows: &mut Rows) {
+    with_codes!(codes, code => rows.retain(|row| passes[code(row) as usize]));
+}
+
+pub(super) fn time(chunk: &Chunk, row: usize, period: Option<Period>) -> Option<ValueRef<'static>> {
+    let time = Timestamp::from_millis(chunk.times[row]).filter(|time| time.millis() != UNTIMED)?;
+    Some(ValueRef::Time(period.map_or(time, |period| period.start(time))))
+}
+
+impl Numbers {
+    fn of(test: &Test) -> Self {
+        let mut numbers = Self::default();
+        let Test::AnyOf(wanted) = test else { return numbers };
+        for wanted in wanted {
+            if let Wanted::Text { number: Some(number), .. } = wanted {
+                numbers.add(number);
+            }
+        }
+        numbers
+    }
+
+    fn add(&mut self, number: &Value) {
+        match number {
+            Value::Int(int) => self.ints.push(*int),
+            Value::Float(float) => {
+                self.ints.extend(exact_int(*float));
+                self.floats.push(*float);
+            }
+            Value::Null | Value::Bool(_) | Value::Text(_) | Value::Time(_) => {}
+        }
+    }
+
+    fn select_ints(&self, ints: &Ints, rows: &mut Rows) {
+        match &self.ints[..] {
+            [] => rows.clear(),
+            wanted => {
+                let has_gaps = !ints.gaps.is_empty();
+                rows.retain(|row| {
+                    wanted.contains(&ints.at(row)) && !(has_gaps && ints.gaps.at(row).is_some())
+                });
+            }
+        }
+    }
+}
