@@ -51,7 +51,7 @@ class DuckDb:
         if os.path.exists(self.file):
             with duckdb.connect(self.file, read_only=True) as database:
                 if database.execute("SELECT count(*) FROM record").fetchone() == (records,):
-                    return os.path.getsize(self.file)
+                    return False
             os.remove(self.file)
         partial = self.file + ".partial"
         if os.path.exists(partial):
@@ -64,7 +64,7 @@ class DuckDb:
                 {"csv": csv},
             )
         os.rename(partial, self.file)
-        return os.path.getsize(self.file)
+        return True
 
     def query(self, name, start, end):
         if self.connection is None:

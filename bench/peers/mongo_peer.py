@@ -91,7 +91,7 @@ class Mongo:
         found = self.records.count_documents({})
         if found != records:
             raise RuntimeError(f"{found} records were loaded, not {records}")
-        return 0
+        return True
 
     def query(self, name, start, end):
         found = list(self.records.aggregate(pipeline(name, start, end), allowDiskUse=True))

@@ -126,7 +126,7 @@ class Postgres:
         (found,) = run("SELECT count(*) FROM record").fetchone()
         if found != records:
             raise RuntimeError(f"{found} records were loaded, not {records}")
-        return run("SELECT pg_total_relation_size('record')").fetchone()[0]
+        return True
 
     def query(self, name, start, end):
         sql = QUERIES[name]

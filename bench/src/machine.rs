@@ -10,7 +10,7 @@ use anyhow::Context;
 use backdrop_bench::statistics::Durations;
 
 /// What there is to say, each with a name.
-pub(crate) fn describe(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+pub(crate) fn describe() -> anyhow::Result<Vec<(String, String)>> {
     let cores = std::thread::available_parallelism()?;
     let processor = field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let system = read("/proc/sys/kernel/osrelease").unwrap_or_else(|| std::env::consts::OS.to_owned());
@@ -18,12 +18,19 @@ pub(crate) fn describe(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
         ("Processor", format!("{processor}, {cores} cores")),
         ("Memory", memory().unwrap_or_else(|| "not known".to_owned())),
         ("Kernel", system),
-        ("fsync", format!("{:.2} ms (4 KiB appended, median of {SYNCS})", fsync(folder)?)),
         ("Backdrop", commit()),
         ("Rust", printed("rustc", &["--version"])),
         ("SQLite", format!("{}, WAL, synchronous=FULL", rusqlite::version())),
     ];
     Ok(described.into_iter().map(|(name, text)| (name.to_owned(), text)).collect())
+}
+
+/// How busy the machine is, which it should not be, and how quick its disk; these change with time, so they are
+/// looked at before and after.
+pub(crate) fn condition(folder: &Path) -> anyhow::Result<String> {
+    let load = read("/proc/loadavg").and_then(|text| text.split(' ').next().map(str::to_owned));
+    let load = load.unwrap_or_else(|| "not known".to_owned());
+    Ok(format!("load {load}, fsync {:.2} ms (4 KiB appended, median of {SYNCS})", fsync(folder)?))
 }
 
 const SYNCS: usize = 200;

@@ -127,7 +127,8 @@ fn has_mongodb() -> bool {
 async fn measure(arguments: &Arguments) -> anyhow::Result<Results> {
     let places = Places::find()?;
     let peers = arguments.peers(&places)?;
-    let mut results = Results { machine: machine::describe(&places.folder)?, ..Results::default() };
+    let mut results = Results { machine: machine::describe()?, ..Results::default() };
+    results.machine.push(("Before".to_owned(), machine::condition(&places.folder)?));
     if arguments.wants(Section::Ingest) {
         results.ingest = ingest::measure(&places, Duration::from_secs(arguments.ingest_seconds)).await?;
     }
@@ -138,6 +139,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Results> {
             results.sizes.insert(records, size.with_context(|| format!("with {records} records"))?);
         }
     }
+    results.machine.push(("After".to_owned(), machine::condition(&places.folder)?));
     Ok(results)
 }
 

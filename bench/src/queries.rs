@@ -88,7 +88,8 @@ impl BenchQuery {
             Self::A => format!("period=month&{span}"),
             Self::B => format!("group_by=channel&collect=volume:sum&limit={}", 1000 + number),
             Self::C => format!(
-                "group_by=service&period=week&filter_by=channel:web&collect=volume:sum&collect=duration:mean&{span}"
+                "group_by=service&period=week&filter_by=channel:web&collect=volume:sum\
+                 &collect=duration:mean&{span}"
             ),
             Self::D => {
                 format!("group_by=page_path&collect=service:set&sort_by=_count:descending&limit=10&{span}")

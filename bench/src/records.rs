@@ -63,8 +63,9 @@ impl Sample {
         // A String takes whatever is written to it.
         let _ = write!(
             json,
-            r#""_timestamp":"{timestamp}","service":"service-{service:02}","channel":"{channel}","device":"{device}","#
+            r#""_timestamp":"{timestamp}","service":"service-{service:02}","channel":"{channel}","#
         );
+        let _ = write!(json, r#""device":"{device}","#);
         if let Some(stage) = self.stage {
             let _ = write!(json, r#""stage":"stage-{stage}","#);
         }
@@ -80,7 +81,8 @@ impl Sample {
         let stage = self.stage.map(|stage| format!("stage-{stage}")).unwrap_or_default();
         let _ = writeln!(
             csv,
-            "{timestamp},service-{service:02},{channel},{device},{stage},/guidance/page-{page:04},{volume},{duration}"
+            "{timestamp},service-{service:02},{channel},{device},{stage},/guidance/page-{page:04},\
+             {volume},{duration}"
         );
     }
 }

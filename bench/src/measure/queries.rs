@@ -40,8 +40,8 @@ pub(crate) struct QueryFigures {
 pub(crate) struct PeerFigures {
     /// Its name and version.
     pub(crate) about: String,
-    /// To load the data.
-    pub(crate) loading: Duration,
+    /// To load the data; none if that was done before.
+    pub(crate) loading: Option<Duration>,
     /// For the queries.
     pub(crate) asked: Series,
 }
@@ -74,7 +74,7 @@ pub(crate) async fn measure(
         let mut peer = Peer::start(kind, places, records)?;
         let about = peer.about().await?;
         eprintln!("loading {records} records into {about}");
-        let (loading, _) = peer.load(&csv_file(places, records)?, records).await?;
+        let loading = peer.load(&csv_file(places, records)?, records).await?;
         figures.peers.insert(kind, PeerFigures { about, loading, asked: Series::new() });
         peers.push(peer);
     }

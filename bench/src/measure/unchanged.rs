@@ -1,7 +1,7 @@
 //! `If-None-Match` on a bucket that does not change: how many answers in a second, and what one costs the
 //! read app compared with a query that it has to work for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use backdrop_bench::http::get;
@@ -16,8 +16,6 @@ use crate::store::Store;
 const QUERY: BenchQuery = BenchQuery::C;
 /// How many clients ask.
 pub(crate) const CLIENTS: usize = 16;
-/// How many queries are asked to learn what one costs.
-const QUERIES: u32 = 20;
 
 /// `If-None-Match`.
 #[derive(Clone, Copy, Debug)]
@@ -32,10 +30,10 @@ pub(crate) struct UnchangedFigures {
     pub(crate) cpu_of_query: Duration,
 }
 
-/// Measures for so long.
+/// Measures either for so long.
 pub(crate) async fn measure(store: &Store, lasting: Duration) -> anyhow::Result<UnchangedFigures> {
     let app = store.start_read().await?;
-    let cpu_of_query = cpu_of_query(&app).await?;
+    let cpu_of_query = cpu_of_query(&app, lasting).await?;
     let path = path(&QUERY.query_string(Variant(0)));
     let mut connection = app.connect().await?;
     let answer = connection.send(&get(&path, None)).await?.expect(200)?;
@@ -49,13 +47,16 @@ pub(crate) async fn measure(store: &Store, lasting: Duration) -> anyhow::Result<
     Ok(UnchangedFigures { rate: load.rate(), median, cpu, cpu_of_query })
 }
 
-async fn cpu_of_query(app: &Program) -> anyhow::Result<Duration> {
+/// The processor's time for a query. The kernel counts it in hundredths of a second, so many are asked.
+async fn cpu_of_query(app: &Program, lasting: Duration) -> anyhow::Result<Duration> {
     let mut connection = app.connect().await?;
     let mut variants = Variants::default();
     ask(&mut connection, QUERY, variants.next()).await?;
-    let before = app.usage()?.cpu;
-    for _ in 0..QUERIES {
+    let (before, start) = (app.usage()?.cpu, Instant::now());
+    let mut asked = 0;
+    while start.elapsed() < lasting {
         ask(&mut connection, QUERY, variants.next()).await?;
+        asked += 1;
     }
-    Ok(app.usage()?.cpu.saturating_sub(before) / QUERIES)
+    Ok(app.usage()?.cpu.saturating_sub(before) / asked.max(1))
 }
