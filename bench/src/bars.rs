@@ -86,7 +86,7 @@ fn much_faster_than_postgres(query: BenchQuery, size: Option<&SizeResults>) -> B
     let measured = ours(size, query).zip(peer(size, PeerKind::PostgreSql, query));
     let measured = measured.map(|(ours, theirs)| {
         let times = theirs / ours;
-        (format!("{times:.0} times ({ours:.2} ms; PostgreSQL {theirs:.0} ms)"), times >= 20.0)
+        (format!("{times:.1} times ({ours:.2} ms; PostgreSQL {theirs:.0} ms)"), times >= 20.0)
     });
     Bar::new(format!("1M, ({}): 20 times faster than PostgreSQL jsonb", query.letter()), measured)
 }
