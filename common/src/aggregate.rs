@@ -44,6 +44,7 @@ pub struct CompensatedSum {
 
 impl CompensatedSum {
     /// Adds a float.
+    #[inline]
     pub fn add(&mut self, value: f64) {
         let sum = self.sum + value;
         self.lost +=
@@ -68,12 +69,14 @@ impl Sum {
     }
 
     /// Adds an integer.
+    #[inline]
     pub(crate) fn add_int(&mut self, int: i64) {
         self.ints += 1;
         self.int_sum += i128::from(int);
     }
 
     /// Adds a float.
+    #[inline]
     pub(crate) fn add_float(&mut self, float: f64) {
         self.floats += 1;
         self.float_sum.add(float);

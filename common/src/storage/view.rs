@@ -246,3 +246,130 @@ impl View {
         to.seal();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::query::Query;
+    use crate::query::args::{QueryArgs, QueryContext};
+    use crate::record::Record;
+    use crate::storage::document;
+    use crate::value::Value;
+
+    fn view(rows_per_chunk: usize) -> View {
+        View::new(rows_per_chunk, HashSet::new())
+    }
+
+    fn push(view: &mut View, seq: i64, fields: &[(&str, Value)]) {
+        let time = Timestamp::from_millis(seq * 1000);
+        let fields = fields.iter().map(|(key, value)| (Box::from(*key), value.clone())).collect();
+        let bytes = document::encode("id", &Record { id: None, timestamp: time, fields }, Timestamp::MIN);
+        view.push(seq, time, Document::new(&bytes).expect("a document")).expect("a whole document");
+    }
+
+    /// The numbers of the records that a query finds.
+    fn found(view: &View, query: &str) -> Vec<i64> {
+        let context = QueryContext { raw_queries_allowed: true, now: Timestamp::MIN, max_rows: 100 };
+        match QueryArgs::parse(query).and_then(|args| args.into_query(&context)) {
+            Ok(Query::Records(query)) => find(view, &query, &AtomicBool::new(false))
+                .expect("an answer")
+                .expect("fields that are there"),
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn thin_chunks_become_one_and_keep_what_is_left() {
+        let mut view = view(4);
+        for seq in 1..=12 {
+            let fields = [("size", Value::Int(seq % 2))];
+            push(&mut view, seq, if seq == 7 { &[] } else { &fields });
+        }
+        view.settle();
+        assert_eq!(view.parts.len(), 3);
+        [1, 2, 3, 5, 6, 8, 8, 99].into_iter().for_each(|seq| view.remove(seq));
+        view.settle();
+        assert_eq!(view.parts.len(), 2, "two thin ones are one, the third is as it was");
+        assert_eq!((view.len(), view.gone), (6, 6));
+        assert_eq!(found(&view, ""), [4, 7, 9, 10, 11, 12]);
+        assert_eq!(found(&view, "filter_by=size:1"), [9, 11]);
+        assert_eq!(found(&view, "sort_by=size:descending"), [9, 11, 4, 10, 12, 7]);
+        push(&mut view, 13, &[("size", Value::from("x"))]);
+        view.remove(7);
+        view.settle();
+        assert_eq!(found(&view, "sort_by=size:descending"), [13, 9, 11, 4, 10, 12]);
+    }
+
+    #[test]
+    fn a_chunk_of_which_nothing_is_left_goes() {
+        let mut view = view(2);
+        (1..=7).for_each(|seq| push(&mut view, seq, &[]));
+        (1..=6).for_each(|seq| view.remove(seq));
+        view.settle();
+        assert_eq!((view.parts.len(), found(&view, "")), (1, vec![7]));
+        assert!(view.is_worn());
+    }
+
+    #[test]
+    fn what_somebody_holds_does_not_change() {
+        let mut view = view(4);
+        (1..=3).for_each(|seq| push(&mut view, seq, &[("size", Value::from("a"))]));
+        view.settle();
+        let held = view.clone();
+        push(&mut view, 4, &[("size", Value::from("b"))]);
+        view.remove(1);
+        view.settle();
+        assert_eq!(found(&held, "sort_by=size:descending"), [1, 2, 3]);
+        assert_eq!(found(&view, "sort_by=size:descending"), [4, 2, 3]);
+    }
+
+    #[test]
+    fn columns_that_nobody_asked_for_are_left_out_first() {
+        let mut view = view(4);
+        view.ask(["asked"].into_iter());
+        for seq in 1..=9 {
+            let text = |text: &str| Value::from(text.repeat(20).as_str());
+            let long = Value::from(format!("{seq:>80}").as_str());
+            push(&mut view, seq, &[("asked", long.clone()), ("long", long), ("short", text("a"))]);
+        }
+        view.settle();
+        let bytes = view.bytes();
+        assert!(view.shrink_to(bytes - 1));
+        assert_eq!(
+            ["asked", "long", "short", "nowhere"].map(|field| view.has(field)),
+            [true, false, true, true]
+        );
+        assert!(view.cost_of("long") > 9 * 80);
+        push(&mut view, 10, &[("long", Value::Null)]);
+        view.settle();
+        assert!(!view.has("long"), "it stays left out");
+        assert!(!view.shrink_to(1), "what is asked for stays");
+        assert!(view.has("asked") && !view.has("short"));
+    }
+
+    #[test]
+    fn a_record_takes_few_bytes() {
+        const RECORDS: i64 = 200_000;
+        let mut view = view(ROWS_PER_CHUNK);
+        for seq in 1..=RECORDS {
+            let text = |name: &str, of: i64| Value::from(format!("{name}-{}", seq * 7919 % of).as_str());
+            #[expect(clippy::cast_precision_loss, reason = "any float will do")]
+            let duration = Value::Float(seq as f64 / 7.0);
+            let fields = [
+                ("channel", text("channel", 5)),
+                ("device", text("device", 4)),
+                ("duration", duration),
+                ("page_path", text("/page", 5000)),
+                ("service", text("service", 20)),
+                ("stage", text("stage", 10)),
+                ("volume", Value::Int(seq % 1000)),
+            ];
+            push(&mut view, seq, &fields);
+        }
+        view.settle();
+        let bytes = view.bytes() / usize::try_from(RECORDS).expect("a number");
+        assert!(bytes <= 32, "{bytes} bytes");
+    }
+}

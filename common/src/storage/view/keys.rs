@@ -7,7 +7,7 @@ use super::View;
 use super::chunk::Chunk;
 use super::dictionary::{Dictionary, FIRST, MISSING, NULL};
 use super::segment::{Cell, Codes, Segment};
-use super::selection::{Rows, with_codes};
+use super::selection::{Rows, with_codes, with_ints};
 use crate::value::ValueRef;
 
 /// A range of integers so small that each is better counted from the least than looked up.
@@ -90,10 +90,12 @@ impl Key {
                     numbers[place] = numbers[place] * radix + u64::from(code(row));
                 }));
             }
-            (Numbering::From(least), Segment::Ints(ints)) => rows.each(|place, row| {
-                let number = ints.at(row).wrapping_sub(*least).cast_unsigned();
-                numbers[place] = numbers[place] * radix + number;
-            }),
+            (Numbering::From(least), Segment::Ints(ints)) => {
+                with_ints!(ints, value => rows.each(|place, row| {
+                    let number = value(row).wrapping_sub(*least).cast_unsigned();
+                    numbers[place] = numbers[place] * radix + number;
+                }));
+            }
             _ => rows.each(|place, row| {
                 let number = interner.number(segment.at(row));
                 numbers[place] = numbers[place] * radix + u64::from(number);

@@ -100,6 +100,7 @@ impl Gaps {
     }
 
     /// What a row holds in place of a number, if it is a gap.
+    #[inline]
     pub(super) fn at(&self, row: usize) -> Option<Cell> {
         if self.missing.contains(row) {
             Some(Cell::Missing)
@@ -136,6 +137,7 @@ impl Codes {
         Self::U8(vec![0; rows])
     }
 
+    #[inline]
     pub(super) fn at(&self, row: usize) -> u32 {
         match self {
             Self::U8(codes) => codes[row].into(),
@@ -191,6 +193,7 @@ impl Ints {
         Self { least: i64::MAX, greatest: i64::MIN, packed, gaps: Gaps::missing(rows) }
     }
 
+    #[inline]
     pub(super) fn at(&self, row: usize) -> i64 {
         match &self.packed {
             Packed::U8(values) => self.least.wrapping_add(values[row].into()),
@@ -256,6 +259,7 @@ impl Ints {
 }
 
 impl Floats {
+    #[inline]
     pub(super) fn at(&self, row: usize) -> Cell {
         let value = self.values[row];
         match exact_int(value).filter(|_| self.ints.contains(row)) {
@@ -312,6 +316,7 @@ impl Segment {
     }
 
     /// What a row holds.
+    #[inline]
     pub(super) fn at(&self, row: usize) -> Cell {
         match self {
             Self::Missing(_) => Cell::Missing,

@@ -40,6 +40,32 @@ macro_rules! with_codes {
 }
 pub(super) use with_codes;
 
+/// Does something with the integer of each row, in the same way.
+macro_rules! with_ints {
+    ($ints:expr, $value:ident => $body:expr) => {{
+        let least = $ints.least;
+        match &$ints.packed {
+            $crate::storage::view::segment::Packed::U8(values) => {
+                let $value = |row: usize| least.wrapping_add(i64::from(values[row]));
+                $body
+            }
+            $crate::storage::view::segment::Packed::U16(values) => {
+                let $value = |row: usize| least.wrapping_add(i64::from(values[row]));
+                $body
+            }
+            $crate::storage::view::segment::Packed::U32(values) => {
+                let $value = |row: usize| least.wrapping_add(i64::from(values[row]));
+                $body
+            }
+            $crate::storage::view::segment::Packed::I64(values) => {
+                let $value = |row: usize| values[row];
+                $body
+            }
+        }
+    }};
+}
+pub(super) use with_ints;
+
 /// The rows of a block that are left.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -188,6 +214,7 @@ impl<'q> RowTest<'q> {
             Self::Time { period, test } => rows.retain(|row| test.passes(time(chunk, row, *period))),
             Self::Column { place, test, numbers, passes } => match chunk.segments.get(*place) {
                 None | Some(Segment::Missing(_)) => rows.clear(),
+                Some(Segment::Codes(_)) if !passes.contains(&true) => rows.clear(),
                 Some(Segment::Codes(codes)) => select_codes(codes, passes, rows),
                 Some(Segment::Ints(ints)) => numbers.select_ints(ints, rows),
                 Some(Segment::Floats(floats)) if numbers.ints.is_empty() => {
@@ -241,9 +268,9 @@ impl Numbers {
             [] => rows.clear(),
             wanted => {
                 let has_gaps = !ints.gaps.is_empty();
-                rows.retain(|row| {
-                    wanted.contains(&ints.at(row)) && !(has_gaps && ints.gaps.at(row).is_some())
-                });
+                with_ints!(ints, value => rows.retain(|row| {
+                    wanted.contains(&value(row)) && !(has_gaps && ints.gaps.at(row).is_some())
+                }));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::dictionary::Dictionary;
 use super::segment::{Cell, Floats, Ints, Segment};
-use super::selection::{Rows, with_codes};
+use super::selection::{Rows, with_codes, with_ints};
 use crate::aggregate::{Partial, Sum};
 use crate::value::ValueRef;
 
@@ -96,7 +96,9 @@ impl Tallies {
 
 fn add_ints(tallies: &mut [Tally], ints: &Ints, rows: &Rows, groups: &[u32]) {
     if ints.gaps.is_empty() {
-        rows.each(|place, row| tallies[groups[place] as usize].sum.add_int(ints.at(row)));
+        with_ints!(ints, value => rows.each(|place, row| {
+            tallies[groups[place] as usize].sum.add_int(value(row));
+        }));
     } else {
         rows.each(|place, row| {
             let cell = ints.gaps.at(row).unwrap_or_else(|| Cell::Int(ints.at(row)));

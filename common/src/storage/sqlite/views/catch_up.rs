@@ -3,14 +3,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Rows};
 
 use super::ViewLimits;
 use crate::bucket::BucketName;
 use crate::storage::sqlite::registry::not_found;
 use crate::storage::view::View;
-use crate::storage::{Document, Revision, StorageError};
+use crate::storage::{Documents, Revision, StorageError, StorageErrorKind};
 use crate::timestamp::Timestamp;
 
 /// What tells two states of a bucket's records apart.
@@ -124,7 +126,7 @@ impl Synced {
         mut self,
         connection: &Connection,
         state: &State,
-        make_room: impl Fn(usize) -> usize,
+        make_room: impl Fn(usize) -> usize + Sync,
     ) -> Result<CaughtUp, StorageError> {
         self.has_changed = self.last_seq < state.last_seq || self.last_tombstone < state.tombstones.1;
         if !self.has_changed {
@@ -152,18 +154,45 @@ impl Synced {
     }
 
     /// Says whether there was room for all of it.
+    ///
+    /// Reading and adding take about as long as each other, so where there is much to do one thread reads
+    /// while another one adds.
     fn add_new(
         &mut self,
         connection: &Connection,
-        make_room: &impl Fn(usize) -> usize,
+        make_room: &(impl Fn(usize) -> usize + Sync),
     ) -> Result<bool, StorageError> {
         let sql = format!("SELECT seq, ts, doc FROM record_{} WHERE seq > ?1 ORDER BY seq", self.number);
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([self.last_seq])?;
-        while let Some(row) = rows.next()? {
-            let time: Option<i64> = row.get(1)?;
-            let document = Document::new(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?;
-            let filled = self.view.push(row.get(0)?, time.and_then(Timestamp::from_millis), document)?;
+        let first = Batch::read(&mut rows)?;
+        if !first.is_full() {
+            return self.add(&first, make_room);
+        }
+        thread::scope(|scope| {
+            let (sender, receiver) = sync_channel::<Batch>(BATCHES_AHEAD);
+            let adding = scope.spawn(move || {
+                for batch in receiver {
+                    if !self.add(&batch, make_room)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            });
+            let mut batch = first;
+            // Whoever adds has ended early where nobody receives any more.
+            while !batch.is_empty() && sender.send(batch).is_ok() {
+                batch = Batch::read(&mut rows)?;
+            }
+            drop(sender);
+            adding.join().map_err(|_| StorageError::new(StorageErrorKind::Internal, "a thread panicked"))?
+        })
+    }
+
+    /// Says whether there was room for all of it.
+    fn add(&mut self, batch: &Batch, make_room: &impl Fn(usize) -> usize) -> Result<bool, StorageError> {
+        for ((seq, time), document) in batch.rows.iter().zip(batch.documents.iter()) {
+            let filled = self.view.push(*seq, *time, document?)?;
             if filled && !self.fits(make_room) {
                 return Ok(false);
             }
@@ -176,5 +205,39 @@ impl Synced {
         let bytes = self.view.bytes();
         let room = make_room(bytes);
         bytes <= room || self.view.shrink_to(room)
+    }
+}
+
+/// Some records as they are stored, with their numbers and times.
+#[derive(Default)]
+struct Batch {
+    rows: Vec<(i64, Option<Timestamp>)>,
+    documents: Documents,
+}
+
+/// How much a batch holds: so much that handing it over costs nothing beside it.
+const BATCH_BYTES: usize = 1 << 19;
+/// How many batches may wait for being added.
+const BATCHES_AHEAD: usize = 4;
+
+impl Batch {
+    fn read(rows: &mut Rows<'_>) -> Result<Self, StorageError> {
+        let mut batch = Self::default();
+        while !batch.is_full()
+            && let Some(row) = rows.next()?
+        {
+            let time: Option<i64> = row.get(1)?;
+            batch.rows.push((row.get(0)?, time.and_then(Timestamp::from_millis)));
+            batch.documents.push(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?);
+        }
+        Ok(batch)
+    }
+
+    fn is_full(&self) -> bool {
+        self.documents.bytes() >= BATCH_BYTES
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 }
