@@ -13,6 +13,7 @@ mod error;
 pub mod failing;
 mod made_id;
 mod mongo;
+mod new_records;
 pub(crate) mod registry_document;
 mod sequence;
 mod sqlite;
@@ -39,6 +40,7 @@ use crate::value::Value;
 pub use document::{Document, Documents};
 pub use error::{StorageError, StorageErrorKind};
 pub use mongo::MongoEngine;
+pub use new_records::NewRecords;
 pub use sqlite::SqliteEngine;
 pub use url::{DatabaseUrl, StorageOptions};
 
@@ -306,6 +308,11 @@ pub trait StorageEngine: Send + Sync {
     ) -> Result<Stored, StorageError> {
         let stored = |record| StoredRecord { record, updated_at: now };
         self.restore(bucket, records.into_iter().map(stored).collect()).await
+    }
+
+    /// Stores records as [`StorageEngine::store`] does, which whoever checked them has encoded already.
+    async fn store_new(&self, bucket: &BucketName, records: NewRecords) -> Result<Stored, StorageError> {
+        self.restore(bucket, records.to_stored()?).await
     }
 
     /// Changes one record. No other change of it comes between reading and writing. The record keeps

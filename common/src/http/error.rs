@@ -18,6 +18,8 @@ use crate::storage::{StorageError, StorageErrorKind};
 
 /// How long a client should wait before it tries again, in seconds.
 const RETRY_AFTER: &str = "5";
+/// The same where all that is wanting is room, which there is as soon as others are done.
+const RETRY_AFTER_BUSY: &str = "1";
 
 /// An error as a client sees it: 4xx say what was wrong, 5xx say nothing of what is inside.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +68,8 @@ pub enum ApiError {
     BadRequest,
     #[error("the client went away")]
     ClientGone,
+    #[error("the app is busy, please try again in a moment")]
+    Busy,
     #[error("{0}")]
     Storage(#[from] StorageError),
     #[error("internal server error")]
@@ -100,10 +104,11 @@ impl ApiError {
             Self::ClientGone => Status::new(499),
             Self::Shared(error) => error.status(),
             Self::Internal => Status::InternalServerError,
+            Self::Busy => Status::ServiceUnavailable,
             Self::Storage(error) => match error.kind() {
                 StorageErrorKind::TooManyRows => Status::BadRequest,
                 StorageErrorKind::NotFound => Status::NotFound,
-                StorageErrorKind::Unavailable => Status::ServiceUnavailable,
+                StorageErrorKind::Unavailable | StorageErrorKind::Busy => Status::ServiceUnavailable,
                 StorageErrorKind::AlreadyExists | StorageErrorKind::Changed | StorageErrorKind::Internal => {
                     Status::InternalServerError
                 }
@@ -128,6 +133,7 @@ impl ApiError {
                 StorageErrorKind::TooManyRows => of_request(error.to_string()),
                 // It was there when the request began.
                 StorageErrorKind::NotFound => of_request(Self::BucketNotFound.to_string()),
+                StorageErrorKind::Busy => of_request(Self::Busy.to_string()),
                 StorageErrorKind::Unavailable => {
                     of_request("the store is unavailable, please try again later".to_owned())
                 }
@@ -153,7 +159,8 @@ impl ApiError {
                 StorageErrorKind::AlreadyExists | StorageErrorKind::Changed | StorageErrorKind::Internal => {
                     tracing::error!(target: "backdrop::error", request_id, %error, "a request failed");
                 }
-                StorageErrorKind::NotFound | StorageErrorKind::TooManyRows => {}
+                // Whoever has no room says so once, not for each request.
+                StorageErrorKind::NotFound | StorageErrorKind::TooManyRows | StorageErrorKind::Busy => {}
             }
         }
     }
@@ -180,6 +187,12 @@ impl<'r> Responder<'r, 'static> for ApiError {
             }
             Self::Storage(error) if error.kind() == StorageErrorKind::Unavailable => {
                 response.header(Header::new("Retry-After", RETRY_AFTER));
+            }
+            Self::Busy => {
+                response.header(Header::new("Retry-After", RETRY_AFTER_BUSY));
+            }
+            Self::Storage(error) if error.kind() == StorageErrorKind::Busy => {
+                response.header(Header::new("Retry-After", RETRY_AFTER_BUSY));
             }
             // Rocket could not read the request, so no fairing sees the answer.
             Self::BadRequest => {

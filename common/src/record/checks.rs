@@ -15,7 +15,7 @@ use super::sent::{SentRecord, SentValue, whole_floats_to_ints};
 use super::{Record, RecordId};
 use crate::field::{ReservedKey, is_field_name};
 use crate::timestamp::{InvalidTimestamp, Timestamp};
-use crate::value::Value;
+use crate::value::{Value, ValueRef};
 
 /// A fault of a record; `Display` is the message for the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,6 +92,33 @@ fn article(key: &str) -> &'static str {
     if key == "_timestamp" { "the " } else { "" }
 }
 
+/// Where the records go that are checked, field by field, so that nothing has to be made of them that is
+/// not needed. If there are faults, nothing that came here is of use.
+pub trait RecordSink {
+    /// A field of a record, other than its id and its timestamp; they come sorted by key.
+    fn field(&mut self, key: &str, value: ValueRef<'_>);
+
+    /// The end of the record, with the rest of it; see [`Record`].
+    fn end(&mut self, id: Option<&RecordId>, timestamp: Option<Timestamp>);
+}
+
+/// Records as values of their own.
+#[derive(Default)]
+struct Records {
+    records: Vec<Record>,
+    fields: Vec<(Box<str>, Value)>,
+}
+
+impl RecordSink for Records {
+    fn field(&mut self, key: &str, value: ValueRef<'_>) {
+        self.fields.push((key.into(), value.to_value()));
+    }
+
+    fn end(&mut self, id: Option<&RecordId>, timestamp: Option<Timestamp>) {
+        self.records.push(Record { id: id.cloned(), timestamp, fields: std::mem::take(&mut self.fields) });
+    }
+}
+
 /// Checks the records of a request and makes them ready to store.
 ///
 /// # Errors
@@ -102,19 +129,57 @@ pub fn check_records(
     auto_ids: &[String],
     schema: Option<&RecordSchema>,
 ) -> Result<Vec<Record>, Vec<InvalidRecord>> {
-    let mut faults = Faults::default();
-    let mut records = Vec::with_capacity(sent.len());
-    for (index, record) in sent.iter().enumerate() {
-        if let Some(schema) = schema {
-            faults.schema(index, schema.violations(record.to_json()));
-        }
-        let id = if auto_ids.is_empty() { None } else { faults.auto_id(record, auto_ids) };
-        let rule = if auto_ids.is_empty() { IdRule::AsSent } else { IdRule::Overridden };
-        let mut checked = Record { id, timestamp: None, fields: Vec::with_capacity(record.fields().len()) };
-        faults.fields(record, rule, &mut checked);
-        records.push(checked);
+    let mut checks = RecordChecks::new(Records::default(), auto_ids, schema);
+    for record in sent {
+        checks.check(record);
     }
-    faults.into_result().map(|()| records)
+    checks.finish().map(|checked| checked.records)
+}
+
+/// Checks the records of a request one after the other, and hands them on as they are to be stored.
+pub struct RecordChecks<'a, S> {
+    sink: S,
+    auto_ids: &'a [String],
+    schema: Option<&'a RecordSchema>,
+    /// How many were checked.
+    checked: usize,
+    faults: Faults,
+}
+
+impl<'a, S: RecordSink> RecordChecks<'a, S> {
+    /// Checks for a bucket.
+    pub fn new(sink: S, auto_ids: &'a [String], schema: Option<&'a RecordSchema>) -> Self {
+        Self { sink, auto_ids, schema, checked: 0, faults: Faults::default() }
+    }
+
+    /// Checks the next record.
+    pub fn check(&mut self, record: &SentRecord<'_>) {
+        if let Some(schema) = self.schema {
+            self.faults.schema(self.checked, schema.violations(record.to_json()));
+        }
+        self.checked += 1;
+        let (auto_id, rule) = if self.auto_ids.is_empty() {
+            (None, IdRule::AsSent)
+        } else {
+            (self.faults.auto_id(record, self.auto_ids), IdRule::Overridden)
+        };
+        let (id, timestamp) = self.faults.fields(record, rule, &mut self.sink);
+        self.sink.end(auto_id.or(id).as_ref(), timestamp);
+    }
+
+    /// What they were handed on to.
+    pub fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    /// Ends the checks, and answers what they were handed on to.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of every record, in the order in which they are reported.
+    pub fn finish(self) -> Result<S, Vec<InvalidRecord>> {
+        self.faults.into_result().map(|()| self.sink)
+    }
 }
 
 /// Applies a PATCH to a stored record: sets the fields that were sent and keeps the others.
@@ -133,9 +198,9 @@ pub fn check_patch(
         faults.schema(0, merged_violations(schema, id, stored, sent));
     }
     let mut merged = stored.clone();
-    let mut changes = Record { id: None, timestamp: None, fields: Vec::new() };
-    faults.fields(sent, IdRule::Unchanged(id), &mut changes);
-    merged.timestamp = changes.timestamp.or(merged.timestamp);
+    let mut changes = Records::default();
+    let (_, timestamp) = faults.fields(sent, IdRule::Unchanged(id), &mut changes);
+    merged.timestamp = timestamp.or(merged.timestamp);
     for (key, value) in changes.fields {
         merged.set(&key, value);
     }
@@ -231,7 +296,13 @@ impl Faults {
     }
 
     // DIFFERENCE: every fault of a record is a message, not only the first.
-    fn fields(&mut self, sent: &SentRecord<'_>, id: IdRule<'_>, record: &mut Record) {
+    fn fields(
+        &mut self,
+        sent: &SentRecord<'_>,
+        rule: IdRule<'_>,
+        sink: &mut impl RecordSink,
+    ) -> (Option<RecordId>, Option<Timestamp>) {
+        let (mut id, mut timestamp) = (None, None);
         for (key, value) in sent.fields() {
             if !is_field_name(key) {
                 self.record.push(InvalidRecord::Key(key.to_string()));
@@ -241,22 +312,24 @@ impl Faults {
                 self.record.push(InvalidRecord::ReservedKey(key.to_string()));
             }
             match reserved {
-                Some(ReservedKey::Id) => match id {
-                    IdRule::AsSent => record.id = self.sent_id(value),
+                Some(ReservedKey::Id) => match rule {
+                    IdRule::AsSent => id = self.sent_id(value),
                     IdRule::Overridden => {}
                     IdRule::Unchanged(id) => self.unchanged_id(id, value),
                 },
-                Some(ReservedKey::Timestamp) => record.timestamp = self.date(key, value),
+                Some(ReservedKey::Timestamp) => timestamp = self.date(key, value),
                 Some(ReservedKey::StartAt | ReservedKey::EndAt) => {
-                    let date = self.date(key, value).map(Value::Time);
-                    record.fields.extend(date.map(|date| (Box::from(&**key), date)));
+                    if let Some(date) = self.date(key, value) {
+                        sink.field(key, ValueRef::Time(date));
+                    }
                 }
                 None => match stored_value(value) {
-                    Some(value) => record.fields.push((Box::from(&**key), value)),
+                    Some(value) => sink.field(key, value),
                     None => self.record.push(InvalidRecord::Value(key.to_string())),
                 },
             }
         }
+        (id, timestamp)
     }
 
     /// A reserved time. A bad one is two messages: one among the dates, one among the record
@@ -297,23 +370,23 @@ fn spelling<'a>(value: &'a SentValue<'_>) -> Cow<'a, str> {
 }
 
 /// The value to store; none for what no record may hold.
-fn stored_value(value: &SentValue<'_>) -> Option<Value> {
+fn stored_value<'a>(value: &'a SentValue<'_>) -> Option<ValueRef<'a>> {
     match value {
-        SentValue::Null => Some(Value::Null),
-        SentValue::Bool(value) => Some(Value::Bool(*value)),
-        SentValue::Text(text) => Some(Value::Text((**text).into())),
+        SentValue::Null => Some(ValueRef::Null),
+        SentValue::Bool(value) => Some(ValueRef::Bool(*value)),
+        SentValue::Text(text) => Some(ValueRef::Text(text)),
         SentValue::Number(text) => number(text),
         SentValue::Nested(_) => None,
     }
 }
 
 /// A number of 64 bits: an integer unless it is spelled with a fraction or an exponent.
-fn number(text: &str) -> Option<Value> {
+fn number(text: &str) -> Option<ValueRef<'static>> {
     if text.contains(['.', 'e', 'E']) {
         // Adding zero turns -0.0 into 0.0: they are one value, which has one spelling.
-        text.parse().ok().filter(|float: &f64| float.is_finite()).map(|float| Value::Float(float + 0.0))
+        text.parse().ok().filter(|float: &f64| float.is_finite()).map(|float| ValueRef::Float(float + 0.0))
     } else {
-        text.parse().ok().map(Value::Int)
+        text.parse().ok().map(ValueRef::Int)
     }
 }
 

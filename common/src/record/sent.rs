@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
@@ -165,22 +165,12 @@ impl<'a> SentBody<'a> {
     ///
     /// [`InvalidBody`] says what was received instead, and where in the list.
     pub fn parse(body: &'a [u8]) -> Result<Self, InvalidBody> {
-        if body.is_empty() {
-            return Err(InvalidBody::Empty);
-        }
-        match serde_json::from_slice(body)? {
-            Parsed::Item(Item::Record(record)) => Ok(Self::Record(record)),
-            Parsed::Item(Item::Other(given)) => Err(InvalidBody::NotRecords { given }),
-            Parsed::List(items) => items
-                .into_iter()
-                .enumerate()
-                .map(|(index, item)| match item {
-                    Item::Record(record) => Ok(record),
-                    Item::Other(given) => Err(InvalidBody::NotARecord { index, given }),
-                })
-                .collect::<Result<_, _>>()
-                .map(Self::Records),
-        }
+        let mut records = Vec::new();
+        let is_list = each_record(body, |record| records.push(record.clone()))?;
+        Ok(match records.pop() {
+            Some(record) if !is_list => Self::Record(record),
+            last => Self::Records(records.into_iter().chain(last).collect()),
+        })
     }
 
     /// The records, one or many.
@@ -192,88 +182,131 @@ impl<'a> SentBody<'a> {
     }
 }
 
-/// What stands at the top of a body.
-enum Parsed<'a> {
-    Item(Item<'a>),
-    List(Vec<Item<'a>>),
+/// Parses a body, and shows each record as soon as it is parsed. Says whether they came as a list. Those
+/// that were shown are of no use if the body turns out to be none.
+///
+/// # Errors
+///
+/// [`InvalidBody`] says what was received instead, and where in the list.
+pub fn each_record<'a>(body: &'a [u8], show: impl FnMut(&SentRecord<'a>)) -> Result<bool, InvalidBody> {
+    if body.is_empty() {
+        return Err(InvalidBody::Empty);
+    }
+    let mut reader = Reader { show, record: SentRecord::default(), items: 0, not_a_record: None };
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let top = Place { reader: &mut reader, depth: Depth::Top }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    match (top, reader.not_a_record) {
+        (Item::Record, _) => Ok(false),
+        (Item::List, None) => Ok(true),
+        (Item::List, Some((index, given))) => Err(InvalidBody::NotARecord { index, given }),
+        (Item::Other(given), _) => Err(InvalidBody::NotRecords { given }),
+    }
 }
 
-/// A record, or the name of what stands in its place.
-enum Item<'a> {
-    Record(SentRecord<'a>),
+/// What is kept while a body is parsed.
+struct Reader<'a, F> {
+    show: F,
+    /// The last record; the next one is put in its place.
+    record: SentRecord<'a>,
+    /// How many items of the list were parsed.
+    items: usize,
+    /// The first of them that is no record, and what it is.
+    not_a_record: Option<(usize, &'static str)>,
+}
+
+/// Where in a body something stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Top,
+    /// In the list at the top.
+    InList,
+    /// In a list that is in it, where nothing is a record of ours.
+    Deeper,
+}
+
+/// What stands there.
+enum Item {
+    Record,
+    List,
     Other(&'static str),
 }
 
-impl<'de> Deserialize<'de> for Parsed<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ParsedVisitor)
+/// A place in a body, which is parsed with what is kept.
+struct Place<'s, 'a, F> {
+    reader: &'s mut Reader<'a, F>,
+    depth: Depth,
+}
+
+impl<'de, F: FnMut(&SentRecord<'de>)> DeserializeSeed<'de> for Place<'_, 'de, F> {
+    type Value = Item;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Item, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Item<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(ParsedVisitor)? {
-            Parsed::Item(item) => Ok(item),
-            Parsed::List(_) => Ok(Self::Other("a list")),
-        }
-    }
-}
-
-struct ParsedVisitor;
-
-impl ParsedVisitor {
-    fn other<'a>(given: &'static str) -> Parsed<'a> {
-        Parsed::Item(Item::Other(given))
-    }
-}
-
-impl<'de> Visitor<'de> for ParsedVisitor {
-    type Value = Parsed<'de>;
+impl<'de, F: FnMut(&SentRecord<'de>)> Visitor<'de> for Place<'_, 'de, F> {
+    type Value = Item;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a record or a list of records")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
+        let mut fields = std::mem::take(&mut self.reader.record.fields);
+        fields.clear();
         while let Some(Key(key)) = map.next_key()? {
             let json: &'de RawValue = map.next_value()?;
             let value = SentValue::from_json(json.get()).map_err(serde::de::Error::custom)?;
             fields.push((key, value));
         }
-        Ok(Parsed::Item(Item::Record(SentRecord::new(fields))))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element()? {
-            items.push(item);
+        self.reader.record = SentRecord::new(fields);
+        if self.depth != Depth::Deeper {
+            (self.reader.show)(&self.reader.record);
         }
-        Ok(Parsed::List(items))
+        Ok(Item::Record)
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Self::other("null"))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Item, A::Error> {
+        let depth = if self.depth == Depth::Top { Depth::InList } else { Depth::Deeper };
+        while let Some(item) = list.next_element_seed(Place { reader: &mut *self.reader, depth })? {
+            let given = match item {
+                Item::Record => None,
+                Item::List => Some("a list"),
+                Item::Other(given) => Some(given),
+            };
+            if depth == Depth::InList {
+                let index = self.reader.items;
+                self.reader.not_a_record = self.reader.not_a_record.or(given.map(|given| (index, given)));
+                self.reader.items += 1;
+            }
+        }
+        Ok(Item::List)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Self::other("a boolean"))
+    fn visit_unit<E>(self) -> Result<Item, E> {
+        Ok(Item::Other("null"))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Self::other("a number"))
+    fn visit_bool<E>(self, _: bool) -> Result<Item, E> {
+        Ok(Item::Other("a boolean"))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Self::other("a number"))
+    fn visit_i64<E>(self, _: i64) -> Result<Item, E> {
+        Ok(Item::Other("a number"))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Self::other("a number"))
+    fn visit_u64<E>(self, _: u64) -> Result<Item, E> {
+        Ok(Item::Other("a number"))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Self::other("text"))
+    fn visit_f64<E>(self, _: f64) -> Result<Item, E> {
+        Ok(Item::Other("a number"))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Item, E> {
+        Ok(Item::Other("text"))
     }
 }
 

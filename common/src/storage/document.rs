@@ -4,13 +4,16 @@
 //! time when a record is shown, filtered or sorted: that makes a record a third smaller. It is what
 //! the embedded store keeps and what every engine answers with. The whole form has them too, as the
 //! original Backdrop stored them: that is what MongoDB groups by, and what an export holds. This
-//! file alone knows how a record is encoded; engines hand the bytes on.
+//! file and its [`encoding`] alone know how a record is encoded; engines hand the bytes on.
+
+pub(crate) mod encoding;
 
 use bson::RawBsonRef;
 use bson::raw::{CStr, RawDocument, RawDocumentBuf};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use self::encoding::{append, append_document};
 use super::{StorageError, StorageErrorKind, StoredRecord};
 use crate::field::UPDATED_AT;
 use crate::period::Period;
@@ -25,14 +28,10 @@ const TIMESTAMP: &str = "_timestamp";
 /// query sees it.
 pub(crate) const SEQ: &str = "-seq";
 
-/// Encodes a record in its bare form.
-pub(crate) fn encode(id: &str, record: &Record, updated_at: Timestamp) -> Vec<u8> {
-    bare(id, record, updated_at).into_bytes()
-}
-
 /// Encodes a record in its whole form.
 pub(crate) fn encode_whole(id: &str, record: &Record, updated_at: Timestamp) -> RawDocumentBuf {
-    let mut document = bare(id, record, updated_at);
+    let mut document = RawDocumentBuf::from_bytes(encode(id, record, updated_at))
+        .expect("what is encoded here is a document");
     append_periods(&mut document, record.timestamp);
     document
 }
@@ -40,7 +39,8 @@ pub(crate) fn encode_whole(id: &str, record: &Record, updated_at: Timestamp) -> 
 fn append_periods(document: &mut RawDocumentBuf, timestamp: Option<Timestamp>) {
     let Some(timestamp) = timestamp else { return };
     for period in Period::ALL {
-        append(document, period.start_key(), ValueRef::Time(period.start(timestamp)));
+        let key = <&CStr>::try_from(period.start_key()).expect("a period's name has no NUL");
+        document.append(key, bson::DateTime::from_millis(period.start(timestamp).millis()));
     }
 }
 
@@ -94,30 +94,14 @@ fn is_derived(key: &str) -> bool {
     Period::ALL.into_iter().any(|period| period.start_key() == key)
 }
 
-fn bare(id: &str, record: &Record, updated_at: Timestamp) -> RawDocumentBuf {
-    let mut document = RawDocumentBuf::new();
-    append(&mut document, ID, ValueRef::Text(id));
-    if let Some(timestamp) = record.timestamp {
-        append(&mut document, TIMESTAMP, ValueRef::Time(timestamp));
-    }
+/// Encodes a record in its bare form.
+pub(crate) fn encode(id: &str, record: &Record, updated_at: Timestamp) -> Vec<u8> {
+    let (mut bytes, mut fields) = (Vec::new(), Vec::new());
     for (key, value) in &record.fields {
-        append(&mut document, key, value.as_ref());
+        append(&mut fields, key, value.as_ref());
     }
-    append(&mut document, UPDATED_AT, ValueRef::Time(updated_at));
-    document
-}
-
-fn append(document: &mut RawDocumentBuf, key: &str, value: ValueRef<'_>) {
-    let key = <&CStr>::try_from(key).expect("a field's name has no NUL");
-    let value = match value {
-        ValueRef::Null => RawBsonRef::Null,
-        ValueRef::Bool(value) => RawBsonRef::Boolean(value),
-        ValueRef::Int(value) => RawBsonRef::Int64(value),
-        ValueRef::Float(value) => RawBsonRef::Double(value),
-        ValueRef::Text(value) => RawBsonRef::String(value),
-        ValueRef::Time(value) => RawBsonRef::DateTime(bson::DateTime::from_millis(value.millis())),
-    };
-    document.append(key, value);
+    append_document(&mut bytes, id, record.timestamp, &fields, updated_at);
+    bytes
 }
 
 /// Some stored records, one after the other in one piece of memory.

@@ -16,6 +16,8 @@ pub enum StorageErrorKind {
     TooManyRows,
     /// The store cannot be reached or written just now; the same call may succeed later.
     Unavailable,
+    /// More calls wait than there is room for; the same call may succeed in a moment.
+    Busy,
     /// Anything else; a fault of the program or of the stored data.
     Internal,
 }
@@ -53,7 +55,8 @@ impl fmt::Display for StorageError {
             StorageErrorKind::NotFound
             | StorageErrorKind::AlreadyExists
             | StorageErrorKind::Changed
-            | StorageErrorKind::TooManyRows => self.source.fmt(formatter),
+            | StorageErrorKind::TooManyRows
+            | StorageErrorKind::Busy => self.source.fmt(formatter),
         }
     }
 }

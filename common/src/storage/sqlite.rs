@@ -1,10 +1,12 @@
 //! The embedded engine: one SQLite file in WAL mode that both apps open at the same time.
 //!
 //! SQLite keeps and guards the records; what is asked of them is worked out here, from columnar views
-//! in memory or over the stored bytes. Everything blocking runs on tokio's threads for that.
+//! in memory or over the stored bytes. Reading runs on tokio's threads for what blocks, writing on a
+//! thread of its own.
 //!
 //! ```text
-//! sqlite.rs ── registry   buckets and users      ← tokens
+//! sqlite.rs ── writer     one thread that writes, many calls to a commit
+//!          ├── registry   buckets and users      ← tokens
 //!          ├── records    storing, changing, deleting
 //!          ├── audit      the audit log
 //!          └── answer     finding, aggregating
@@ -24,14 +26,15 @@ mod scan;
 mod statement;
 mod tokens;
 mod views;
+mod writer;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::Transaction;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
@@ -40,8 +43,9 @@ use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views};
 use self::connections::Connections;
 pub(super) use self::views::ViewLimits;
 use self::views::{Turn, Views};
+use self::writer::{PATIENCE, Writer};
 use super::{
-    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Revision, Row,
+    BucketSave, Changed, Documents, MigrationMode, MigrationReport, NewRecords, RecordChange, Revision, Row,
     StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored, StoredRecord,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
@@ -55,15 +59,13 @@ use crate::user::{GrantChange, User};
 #[derive(Clone)]
 pub struct SqliteEngine {
     connections: Arc<Connections>,
-    /// Lets writers in one at a time and in their order. SQLite's own lock is for other processes.
-    writing: Arc<Semaphore>,
+    /// Does what writes, in its order. SQLite's own lock is for other processes.
+    writer: Arc<Writer>,
     /// Lets in as many readers as there is use for; more would only take memory from each other.
     reading: Arc<Semaphore>,
     views: Arc<Views>,
 }
 
-/// How long a call waits for its turn before it is answered that the store is unavailable.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Readers at once, for each processor: they wait for the disk at times.
 const READERS_PER_PROCESSOR: usize = 4;
 
@@ -90,8 +92,9 @@ impl SqliteEngine {
     pub(super) fn with_view_limits(path: &Path, limits: ViewLimits) -> Result<Self, StorageError> {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self {
-            connections: Arc::new(Connections::open(path)?),
-            writing: Arc::new(Semaphore::new(1)),
+            // The writer comes first: it makes the file.
+            writer: Arc::new(Writer::open(path)?),
+            connections: Arc::new(Connections::new(path)),
             reading: Arc::new(Semaphore::new(processors * READERS_PER_PROCESSOR)),
             views: Arc::new(Views::new(limits)),
         })
@@ -128,10 +131,9 @@ impl SqliteEngine {
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnMut(&Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let connections = Arc::clone(&self.connections);
-        in_turn(&self.writing, move || connections.write(work)).await
+        self.writer.write(0, work).await
     }
 }
 
@@ -173,6 +175,10 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn bucket(&self, address: &BucketAddress) -> Result<Option<Bucket>, StorageError> {
+        // Every request begins with this, and to change threads would take much longer.
+        if let Some(found) = self.connections.look_up(|connection| registry::bucket(connection, address)) {
+            return Ok(found);
+        }
         let address = address.clone();
         self.read(move |connection| registry::bucket(connection, &address)).await
     }
@@ -299,9 +305,19 @@ impl StorageEngine for SqliteEngine {
         self.read(move |connection| scan::export(connection, &bucket, &pages)).await
     }
 
-    async fn restore(&self, bucket: &BucketName, records: Vec<StoredRecord>) -> Result<Stored, StorageError> {
+    async fn store_new(&self, bucket: &BucketName, mut records: NewRecords) -> Result<Stored, StorageError> {
         let bucket = bucket.clone();
-        self.write(move |transaction| records::store(transaction, &bucket, &records)).await
+        let bytes = records.bytes();
+        let store = move |transaction: &Transaction<'_>| records::store(transaction, &bucket, &mut records);
+        self.writer.write(bytes, store).await
+    }
+
+    async fn restore(&self, bucket: &BucketName, records: Vec<StoredRecord>) -> Result<Stored, StorageError> {
+        let mut encoded = NewRecords::new(Timestamp::MIN);
+        for StoredRecord { record, updated_at } in &records {
+            encoded.push(record, *updated_at);
+        }
+        self.store_new(bucket, encoded).await
     }
 
     async fn record_audit(&self, entry: AuditEntry) -> Result<(), StorageError> {
@@ -325,6 +341,8 @@ impl StorageEngine for SqliteEngine {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::storage::conformance;
 
@@ -349,13 +367,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_whose_turn_does_not_come_is_unavailable() {
+    async fn a_query_whose_turn_does_not_come_is_unavailable() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = engine(&folder);
-        let _turn = engine.writing.acquire().await.expect("a turn");
-        let refused = engine.save_users(Vec::new()).await.expect_err("no turn");
+        let turns = u32::try_from(engine.reading.available_permits()).expect("a few");
+        let _turns = engine.reading.acquire_many(turns).await.expect("all turns");
+        let refused = engine.users().await.expect_err("no turn");
         assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
-        engine.ping().await.expect("readers do not wait for writers");
     }
 
     #[tokio::test]

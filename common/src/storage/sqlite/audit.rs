@@ -115,7 +115,7 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
-    use crate::storage::sqlite::connections::Connections;
+    use crate::storage::sqlite::connections::in_new_database;
 
     fn plan(connection: &Connection, filter: &AuditFilter) -> String {
         let (sql, params) = statement(filter);
@@ -128,12 +128,10 @@ mod tests {
     /// None of them sorts: a scan is from the newest on, and ends with the limit.
     #[test]
     fn how_entries_are_found() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let connections = Connections::open(&folder.path().join("backdrop.db")).expect("a database");
         let by = Some("ann@example.org".to_owned());
         let before = Some(AuditPosition(9));
         let bucket = BucketName::parse("foo").ok();
-        let plans = connections.write(|connection| {
+        let plans = in_new_database(|connection| {
             Ok([
                 AuditFilter::default(),
                 AuditFilter { before, ..AuditFilter::default() },
@@ -164,8 +162,6 @@ mod tests {
 
     #[test]
     fn an_action_of_a_newer_version_is_left_out() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let connections = Connections::open(&folder.path().join("backdrop.db")).expect("a database");
         let entry = |detail: &str| AuditEntry {
             at: Timestamp::parse("2014-01-01").expect("a time"),
             by: "operator".to_owned(),
@@ -175,7 +171,7 @@ mod tests {
             address: None,
             request_id: None,
         };
-        let found = connections.write(|transaction| {
+        let found = in_new_database(|transaction| {
             for detail in ["first", "newer", "last"] {
                 record(transaction, &entry(detail))?;
             }

@@ -6,9 +6,10 @@ use super::registry::{self, BucketState};
 use crate::bucket::{BucketConfig, BucketName};
 use crate::record::checks::InvalidRecord;
 use crate::record::{Record, RecordId};
-use crate::storage::document::{self, Document};
+use crate::storage::document::Document;
 use crate::storage::made_id;
-use crate::storage::{Changed, StorageError, Stored, StoredRecord};
+use crate::storage::new_records::{NewRecord, NewRecords};
+use crate::storage::{Changed, StorageError, Stored};
 use crate::timestamp::Timestamp;
 use crate::value::ValueRef;
 
@@ -19,19 +20,19 @@ const TOMBSTONES_KEPT: i64 = 1_000_000;
 pub(super) fn store(
     transaction: &Transaction<'_>,
     bucket: &BucketName,
-    records: &[StoredRecord],
+    records: &mut NewRecords,
 ) -> Result<Stored, StorageError> {
     let mut writer = Writer::new(transaction, bucket)?;
     if records.is_empty() {
         return Ok(Stored::default());
     }
     let mut stored = Stored::default();
-    for StoredRecord { record, updated_at } in records {
-        let replaces = match &record.id {
+    for record in records.iter_mut() {
+        let replaces = match record.id() {
             Some(id) => writer.remove(id)?,
             None => false,
         };
-        writer.insert(record.id.as_ref(), record, *updated_at)?;
+        writer.insert(record)?;
         if replaces { stored.replaced += 1 } else { stored.new += 1 }
     }
     writer.finish()?;
@@ -46,13 +47,18 @@ pub(super) fn change(
     now: Timestamp,
 ) -> Result<Changed, StorageError> {
     let mut writer = Writer::new(transaction, bucket)?;
-    let Some(document) = writer.document(id)? else { return Ok(Changed::NotFound) };
+    let Some(document) = writer.document(id.as_str())? else { return Ok(Changed::NotFound) };
     let changed = match change(&Document::new(&document)?.to_record()?) {
         Ok(changed) => changed,
         Err(faults) => return Ok(Changed::Refused(faults)),
     };
-    writer.remove(id)?;
-    writer.insert(Some(id), &changed, now)?;
+    writer.remove(id.as_str())?;
+    let mut records = NewRecords::new(now);
+    // The document has its id, whoever made that.
+    records.push(&Record { id: Some(id.clone()), ..changed }, now);
+    for record in records.iter_mut() {
+        writer.insert(record)?;
+    }
     writer.finish()?;
     Ok(Changed::Stored)
 }
@@ -63,7 +69,7 @@ pub(super) fn delete(
     id: &RecordId,
 ) -> Result<bool, StorageError> {
     let mut writer = Writer::new(transaction, bucket)?;
-    let existed = writer.remove(id)?;
+    let existed = writer.remove(id.as_str())?;
     if existed {
         writer.finish()?;
     }
@@ -126,6 +132,8 @@ struct Writer<'a> {
     transaction: &'a Transaction<'a>,
     state: BucketState,
     next_seq: i64,
+    /// Whether it has left tombstones, so that there may be too many now.
+    leaves_tombstones: bool,
     insert: CachedStatement<'a>,
     remove_by_id: CachedStatement<'a>,
 }
@@ -141,6 +149,7 @@ impl<'a> Writer<'a> {
         Ok(Self {
             transaction,
             next_seq: last_seq.unwrap_or(0) + 1,
+            leaves_tombstones: false,
             insert: transaction.prepare_cached(&format!(
                 "INSERT INTO record_{number} (seq, id, ts, doc) VALUES (?1, ?2, ?3, ?4)"
             ))?,
@@ -151,23 +160,19 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn insert(&mut self, id: Option<&RecordId>, record: &Record, now: Timestamp) -> Result<(), StorageError> {
+    fn insert(&mut self, mut record: NewRecord<'_>) -> Result<(), StorageError> {
         let seq = self.next_seq;
         self.next_seq += 1;
-        let document = match id {
-            Some(id) => document::encode(id.as_str(), record, now),
-            None => document::encode(&made_id::make(seq, now), record, now),
-        };
-        let timestamp = record.timestamp.map(Timestamp::millis);
-        self.insert.execute(params![seq, id.map(RecordId::as_str), timestamp, document])?;
-        self.state.stored_bytes += i64::try_from(document.len()).unwrap_or(i64::MAX);
+        record.set_seq(seq);
+        let timestamp = record.timestamp().map(Timestamp::millis);
+        self.insert.execute(params![seq, record.id(), timestamp, record.document()])?;
+        self.state.stored_bytes += i64::try_from(record.document().len()).unwrap_or(i64::MAX);
         Ok(())
     }
 
     /// Deletes the record with an id and leaves a tombstone. Says whether there was one.
-    fn remove(&mut self, id: &RecordId) -> Result<bool, StorageError> {
-        let removed =
-            self.remove_by_id.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    fn remove(&mut self, id: &str) -> Result<bool, StorageError> {
+        let removed = self.remove_by_id.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let removed = match removed {
             Some(removed) => Some(removed),
             None => self.remove_made(id)?,
@@ -176,10 +181,11 @@ impl<'a> Writer<'a> {
         self.state.stored_bytes -= bytes;
         let sql = format!("INSERT INTO tombstone_{} (seq) VALUES (?1)", self.state.number);
         self.transaction.prepare_cached(&sql)?.execute([seq])?;
+        self.leaves_tombstones = true;
         Ok(true)
     }
 
-    fn remove_made(&self, id: &RecordId) -> Result<Option<(i64, i64)>, StorageError> {
+    fn remove_made(&self, id: &str) -> Result<Option<(i64, i64)>, StorageError> {
         let Some((seq, document)) = self.made(id)? else { return Ok(None) };
         let sql = format!("DELETE FROM record_{} WHERE seq = ?1", self.state.number);
         self.transaction.prepare_cached(&sql)?.execute([seq])?;
@@ -187,20 +193,19 @@ impl<'a> Writer<'a> {
     }
 
     /// The record whose id we made, found by the `seq` in it.
-    fn made(&self, id: &RecordId) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
-        let Some(seq) = made_id::seq(id.as_str()) else { return Ok(None) };
+    fn made(&self, id: &str) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
+        let Some(seq) = made_id::seq(id) else { return Ok(None) };
         let sql = format!("SELECT doc FROM record_{} WHERE seq = ?1 AND id IS NULL", self.state.number);
         let document: Option<Vec<u8>> =
             self.transaction.prepare_cached(&sql)?.query_row([seq], |row| row.get(0)).optional()?;
         let Some(document) = document else { return Ok(None) };
-        let same = Document::new(&document)?.get("_id")? == Some(ValueRef::Text(id.as_str()));
+        let same = Document::new(&document)?.get("_id")? == Some(ValueRef::Text(id));
         Ok(same.then_some((seq, document)))
     }
 
-    fn document(&self, id: &RecordId) -> Result<Option<Vec<u8>>, StorageError> {
+    fn document(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError> {
         let sql = format!("SELECT doc FROM record_{} WHERE id = ?1", self.state.number);
-        let document =
-            self.transaction.prepare_cached(&sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+        let document = self.transaction.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?;
         match document {
             Some(document) => Ok(Some(document)),
             None => Ok(self.made(id)?.map(|(_, document)| document)),
@@ -217,12 +222,14 @@ impl<'a> Writer<'a> {
         self.transaction
             .prepare_cached("UPDATE bucket SET stored_bytes = ?2, written = 1 WHERE number = ?1")?
             .execute(params![number, self.state.stored_bytes])?;
-        self.transaction
-            .prepare_cached(&format!(
-                "DELETE FROM tombstone_{number}
-                 WHERE position <= (SELECT max(position) FROM tombstone_{number}) - ?1"
-            ))?
-            .execute([TOMBSTONES_KEPT])?;
+        if self.leaves_tombstones {
+            self.transaction
+                .prepare_cached(&format!(
+                    "DELETE FROM tombstone_{number}
+                     WHERE position <= (SELECT max(position) FROM tombstone_{number}) - ?1"
+                ))?
+                .execute([TOMBSTONES_KEPT])?;
+        }
         Ok(())
     }
 
@@ -231,6 +238,7 @@ impl<'a> Writer<'a> {
     fn drop_oldest(&mut self, cap: i64) -> Result<(), StorageError> {
         let number = self.state.number;
         let mut last_dropped = None;
+        self.leaves_tombstones = true;
         {
             let sql = format!("SELECT seq, length(doc) FROM record_{number} WHERE seq < ?1 ORDER BY seq");
             let mut statement = self.transaction.prepare_cached(&sql)?;
@@ -260,7 +268,7 @@ mod tests {
     use crate::bucket::TokenChange;
     use crate::record::Record;
     use crate::storage::BucketSave;
-    use crate::storage::sqlite::connections::Connections;
+    use crate::storage::sqlite::connections::open_writer;
     use crate::value::Value;
 
     #[derive(Clone, Debug)]
@@ -303,8 +311,11 @@ mod tests {
         let now = Timestamp::parse("2020-01-01").expect("a time");
         match write {
             Write::Store(records) => {
-                let stored = |record| StoredRecord { record, updated_at: now };
-                store(transaction, bucket, &records.into_iter().map(stored).collect::<Vec<_>>()).map(drop)
+                let mut encoded = NewRecords::new(now);
+                for record in &records {
+                    encoded.push(record, now);
+                }
+                store(transaction, bucket, &mut encoded).map(drop)
             }
             Write::Change(id, new) => change(transaction, bucket, &id, &|_| Ok(new.clone()), now).map(drop),
             Write::Refuse(id) => change(transaction, bucket, &id, &|_| Err(Vec::new()), now).map(drop),
@@ -342,31 +353,30 @@ mod tests {
     }
 
     /// All of a case happens in one transaction, which is much faster than one for each write.
-    fn check(connections: &Connections, writes: Vec<Write>) -> Result<(), StorageError> {
-        connections.write(|transaction| {
-            let bucket = BucketName::parse("counted").expect("a name");
-            apply(transaction, &bucket, Write::Cap(None))?;
-            for write in writes {
-                let shown = format!("{write:?}");
-                let caps = matches!(&write, Write::Store(records) if !records.is_empty());
-                apply(transaction, &bucket, write)?;
-                let state = registry::state(transaction, &bucket)?;
-                let (bytes, records) = counted(transaction, &state)?;
-                assert_eq!(state.stored_bytes, bytes, "after {shown}");
-                let fits = records == 1 || bytes <= state.cap.unwrap_or(i64::MAX);
-                assert!(!caps || fits, "{bytes} after {shown}");
-            }
-            registry::delete_bucket(transaction, &bucket).map(drop)
-        })
+    fn check(connection: &Connection, writes: Vec<Write>) -> Result<(), StorageError> {
+        let transaction = connection.unchecked_transaction()?;
+        let bucket = BucketName::parse("counted").expect("a name");
+        apply(&transaction, &bucket, Write::Cap(None))?;
+        for write in writes {
+            let shown = format!("{write:?}");
+            let caps = matches!(&write, Write::Store(records) if !records.is_empty());
+            apply(&transaction, &bucket, write)?;
+            let state = registry::state(&transaction, &bucket)?;
+            let (bytes, records) = counted(&transaction, &state)?;
+            assert_eq!(state.stored_bytes, bytes, "after {shown}");
+            let fits = records == 1 || bytes <= state.cap.unwrap_or(i64::MAX);
+            assert!(!caps || fits, "{bytes} after {shown}");
+        }
+        Ok(())
     }
 
     #[test]
     fn the_running_count_of_bytes_is_what_sqlite_counts() {
         let folder = tempfile::tempdir().expect("a folder");
-        let connections = Connections::open(&folder.path().join("backdrop.db")).expect("a database");
+        let connection = open_writer(&folder.path().join("backdrop.db")).expect("a database");
         let writes = prop::collection::vec(write(), 0..20);
         proptest!(|(writes in writes)| {
-            check(&connections, writes).expect("a working store");
+            check(&connection, writes).expect("a working store");
         });
     }
 }
