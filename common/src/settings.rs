@@ -36,6 +36,9 @@ pub struct Settings {
     pub management_token: Option<SecretString>,
     /// How large a body may be, decompressed, in bytes.
     pub max_body_bytes: NonZeroU32,
+    /// How much memory requests that store something may take, all together, in bytes. One that is alone
+    /// is taken whatever this is.
+    pub max_ingest_bytes: NonZeroU32,
     /// How many groups or periods an answer may list.
     pub max_rows: NonZeroU32,
     /// How long a MongoDB server may work on one query, in milliseconds.
@@ -112,6 +115,7 @@ impl Default for Settings {
             write_port: port(3039),
             management_token: None,
             max_body_bytes: number(10_485_760),
+            max_ingest_bytes: number(268_435_456),
             max_rows: number(1_000_000),
             max_time_ms: number(30_000),
             read_preference: ReadPreference::Primary,
@@ -157,6 +161,11 @@ impl Settings {
                 "max_body_bytes",
                 "a number of bytes, 1 to 4294967295",
                 defaults.max_body_bytes,
+            )?,
+            max_ingest_bytes: values.take(
+                "max_ingest_bytes",
+                "a number of bytes, 1 to 4294967295",
+                defaults.max_ingest_bytes,
             )?,
             max_rows: values.take("max_rows", "a number of rows, 1 to 4294967295", defaults.max_rows)?,
             max_time_ms: values.take(
@@ -384,8 +393,9 @@ mod tests {
             "raed_port = 1",
             &[],
             "raed_port is no setting; the settings are database_url, address, read_port, write_port, \
-             management_token, max_body_bytes, max_rows, max_time_ms, read_preference, view_bytes, answer_bytes, public_url, \
-             read_url, oauth_kind, oauth_base_url, oauth_client_id, oauth_client_secret, session_secret, \
+             management_token, max_body_bytes, max_ingest_bytes, max_rows, max_time_ms, read_preference, \
+             view_bytes, answer_bytes, public_url, read_url, oauth_kind, oauth_base_url, oauth_client_id, \
+             oauth_client_secret, session_secret, \
              session_seconds, session_check_seconds, sign_ins_per_minute, oidc_permissions_claim, \
              oidc_signin_group, oidc_admin_group, oidc_scopes, uploads_per_minute, max_upload_bytes, \
              token_overlap_seconds, log, log_format",

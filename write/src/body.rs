@@ -1,4 +1,4 @@
-//! Bodies: read to their end within a limit, and decompressed within the same.
+//! Bodies: read to their end within a limit, and decompressed within the same, while there is room.
 
 use std::io::Read;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use rocket::request::Request;
 use rocket::tokio;
 use rocket::tokio::io::AsyncReadExt;
 use rocket::tokio::time::timeout;
+
+use crate::room::{PER_BYTE, Reservation};
 
 /// What the headers say of a body.
 pub(crate) struct BodyHeaders<'r> {
@@ -47,12 +49,19 @@ impl Encoding {
     }
 }
 
+/// A body, and the room that it takes.
+pub(crate) struct Body {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) room: Reservation,
+}
+
 /// Reads the JSON body of a request.
 pub(crate) async fn read_json(
     data: Data<'_>,
     headers: &BodyHeaders<'_>,
     max: usize,
-) -> Result<Vec<u8>, ApiError> {
+    room: Reservation,
+) -> Result<Body, ApiError> {
     let encoding = match Encoding::parse(headers.encoding) {
         Ok(encoding) => encoding,
         Err(error) => {
@@ -67,35 +76,41 @@ pub(crate) async fn read_json(
         // Too much even to be thrown away.
         return Err(ApiError::BodyTooLarge { max });
     }
-    let sent = read(data, max_sent, max).await?;
+    let sent = read(data, max_sent, max, room).await?;
     let body = match encoding {
         Encoding::Identity => sent,
-        Encoding::Gzip => tokio::task::spawn_blocking(move || decompress(&sent, max))
+        Encoding::Gzip => tokio::task::spawn_blocking(move || decompress(sent, max))
             .await
             .map_err(|_| ApiError::Internal)??,
     };
     // Backdrop looked at the length first; an empty body is told apart from a missing header.
-    if !body.is_empty() && !headers.is_json {
+    if !body.bytes.is_empty() && !headers.is_json {
         return Err(ApiError::ContentType);
     }
     Ok(body)
 }
 
-async fn read(data: Data<'_>, max_sent: usize, max: usize) -> Result<Vec<u8>, ApiError> {
-    // The rest of a body that is too large is read to be thrown away, so that a client that is still
-    // sending gets its answer and not a broken connection.
+async fn read(data: Data<'_>, max_sent: usize, max: usize, mut room: Reservation) -> Result<Body, ApiError> {
+    // The rest of a body that is too large, or that there is no room for, is read to be thrown away, so
+    // that a client that is still sending gets its answer and not a broken connection.
     let mut stream = data.open((max_sent + 1 + discarded(max)).bytes());
-    let mut body = Vec::new();
-    while body.len() <= max_sent {
-        let read = timeout(PATIENCE, stream.read_buf(&mut body)).await;
+    let mut bytes = Vec::new();
+    let refused = loop {
+        let read = timeout(PATIENCE, stream.read_buf(&mut bytes)).await;
         let read = read.map_err(|_| ApiError::InterruptedBody)?.map_err(|_| ApiError::InterruptedBody)?;
         if read == 0 {
-            return Ok(body);
+            return Ok(Body { bytes, room });
         }
-    }
-    drop(body);
+        if bytes.len() > max_sent {
+            break ApiError::BodyTooLarge { max };
+        }
+        if let Err(busy) = room.cover(PER_BYTE.saturating_mul(bytes.len())) {
+            break busy;
+        }
+    };
+    drop((bytes, room));
     let _ = timeout(PATIENCE, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
-    Err(ApiError::BodyTooLarge { max })
+    Err(refused)
 }
 
 /// How long a client may send nothing.
@@ -113,14 +128,18 @@ pub(crate) async fn discard(data: Data<'_>, max: usize) {
 }
 
 /// Decompresses, and stops where the limit is passed: a few bytes can stand for gigabytes.
-fn decompress(sent: &[u8], max: usize) -> Result<Vec<u8>, ApiError> {
-    let mut body = Vec::new();
-    let mut limited = MultiGzDecoder::new(sent).take((max + 1) as u64);
-    limited.read_to_end(&mut body).map_err(|_| ApiError::CorruptGzip)?;
-    if body.len() > max {
-        return Err(ApiError::BodyTooLarge { max });
+fn decompress(sent: Body, max: usize) -> Result<Body, ApiError> {
+    const STEP: u64 = 1 << 16;
+    let Body { bytes: sent, mut room } = sent;
+    let mut bytes = Vec::new();
+    let mut decoder = MultiGzDecoder::new(&*sent);
+    while decoder.by_ref().take(STEP).read_to_end(&mut bytes).map_err(|_| ApiError::CorruptGzip)? > 0 {
+        if bytes.len() > max {
+            return Err(ApiError::BodyTooLarge { max });
+        }
+        room.cover(PER_BYTE.saturating_mul(bytes.len()).saturating_add(sent.len()))?;
     }
-    Ok(body)
+    Ok(Body { bytes, room })
 }
 
 #[cfg(test)]
@@ -131,11 +150,21 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::room::Room;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes).expect("memory");
         encoder.finish().expect("memory")
+    }
+
+    /// Decompresses where there is a little room, of which another has a byte.
+    fn decompress(sent: &[u8], max: usize) -> Result<Vec<u8>, ApiError> {
+        let room = Room::new(1000);
+        let mut other = room.reserve();
+        other.cover(1).expect("room");
+        let body = Body { bytes: sent.to_vec(), room: room.reserve() };
+        super::decompress(body, max).map(|body| body.bytes)
     }
 
     #[test]
@@ -151,6 +180,7 @@ mod tests {
         let bomb = gzip(&vec![b'0'; 50_000_000]);
         assert!(bomb.len() < 100_000);
         assert!(matches!(decompress(&bomb, 1000), Err(ApiError::BodyTooLarge { max: 1000 })));
+        assert!(matches!(decompress(&bomb, 100_000), Err(ApiError::Busy)), "there is no room for so much");
         assert!(matches!(decompress(&gzip(b"hello!"), 5), Err(ApiError::BodyTooLarge { .. })));
     }
 

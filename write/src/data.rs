@@ -8,10 +8,11 @@ use std::sync::Arc;
 use backdrop_common::audit::AuditAction;
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
 use backdrop_common::http::{ApiError, Authorization, data_type_address};
-use backdrop_common::record::checks::{check_patch, check_records};
-use backdrop_common::record::sent::{InvalidBody, SentBody, is_empty_list};
-use backdrop_common::record::{Record, RecordId, time_span};
-use backdrop_common::storage::{Changed, RecordChange};
+use backdrop_common::record::checks::{RecordChecks, check_patch};
+use backdrop_common::record::schema::RecordSchema;
+use backdrop_common::record::sent::{InvalidBody, SentBody, each_record, is_empty_list};
+use backdrop_common::record::{Record, RecordId};
+use backdrop_common::storage::{Changed, NewRecords, RecordChange};
 use backdrop_common::timestamp::Timestamp;
 use rocket::http::ContentType;
 use rocket::request::{FromRequest, Outcome, Request};
@@ -20,7 +21,11 @@ use serde_json::json;
 
 use crate::WriteApp;
 use crate::audit::{self, MANAGEMENT_TOKEN, Visit};
-use crate::body::{BodyHeaders, discard, read_json};
+use crate::body::{Body, BodyHeaders, discard, read_json};
+use crate::room::Reservation;
+
+/// How many bytes of a body are checked in a fraction of a millisecond.
+const SMALL_BODY: usize = 16 * 1024;
 
 /// What the headers of a write say.
 pub(crate) struct WriteRequest<'r> {
@@ -102,17 +107,42 @@ async fn store(
 ) -> Done {
     let (bucket, body) = authorised_body(app, address, request, data).await?;
     let schema = app.schemas.of(&bucket.config)?;
-    // Parsing and checking a large body takes a while, so it is done on a thread for that.
     let auto_ids = bucket.config.auto_ids.clone();
-    let checked = rocket::tokio::task::spawn_blocking(move || {
-        let sent = SentBody::parse(&body)?.into_records();
-        check_records(&sent, &auto_ids, schema.as_deref()).map_err(ApiError::Records)
-    });
-    let records = checked.await.map_err(|_| ApiError::Internal)??;
-    let span = time_span(&records);
-    let stored = app.engine.store(bucket.name(), records, Timestamp::now()).await?;
+    let is_small = body.bytes.len() <= SMALL_BODY;
+    let check = move || new_records(body, &auto_ids, schema.as_deref(), Timestamp::now());
+    // Parsing and checking a large body takes a while, so it is done on a thread for that. Where there is
+    // little to do, to change threads would be most of it.
+    let (records, _room) = if is_small {
+        check()?
+    } else {
+        rocket::tokio::task::spawn_blocking(check).await.map_err(|_| ApiError::Internal)??
+    };
+    let span = records.time_span();
+    let stored = app.engine.store_new(bucket.name(), records).await?;
     request.visit.stored(bucket.name(), stored, span);
     Ok(ok())
+}
+
+/// Parses and checks a body. What comes of it is ready to be stored, and has its own room.
+fn new_records(
+    Body { bytes, mut room }: Body,
+    auto_ids: &[String],
+    schema: Option<&RecordSchema>,
+    now: Timestamp,
+) -> Result<(NewRecords, Reservation), ApiError> {
+    let mut checks = RecordChecks::new(NewRecords::new(now), auto_ids, schema);
+    let mut has_room = Ok(());
+    each_record(&bytes, |record| {
+        if has_room.is_ok() {
+            checks.check(record);
+            has_room = room.cover(bytes.len().saturating_add(checks.sink().memory()));
+        }
+    })?;
+    has_room?;
+    let records = checks.finish().map_err(ApiError::Records)?;
+    drop(bytes);
+    room.shrink(records.memory());
+    Ok((records, room))
 }
 
 async fn empty(
@@ -122,7 +152,7 @@ async fn empty(
     data: Data<'_>,
 ) -> Done {
     let (bucket, body) = authorised_body(app, address, request, data).await?;
-    if !is_empty_list(&body)? {
+    if !is_empty_list(&body.bytes)? {
         return Err(ApiError::PutOfRecords);
     }
     app.engine.empty(bucket.name()).await?;
@@ -141,7 +171,7 @@ pub(crate) async fn patch_record(
 ) -> Done {
     let address = Ok(data_type_address(data_group, data_type));
     let (bucket, body) = authorised_body(app, address, &request, data).await?;
-    let sent = match SentBody::parse(&body) {
+    let sent = match SentBody::parse(&body.bytes) {
         Ok(SentBody::Record(sent)) => sent.into_owned(),
         Ok(SentBody::Records(_)) | Err(InvalidBody::NotRecords { .. } | InvalidBody::NotARecord { .. }) => {
             return Err(ApiError::PatchOfNoRecord);
@@ -222,16 +252,22 @@ async fn authorised_body(
     address: Result<BucketAddress, ApiError>,
     request: &WriteRequest<'_>,
     data: Data<'_>,
-) -> Result<(Bucket, Vec<u8>), ApiError> {
+) -> Result<(Bucket, Body), ApiError> {
     let bucket = match address {
         Ok(address) => authorised(app, &address, request).await,
         Err(error) => Err(error),
     };
     match bucket {
-        Ok(bucket) => Ok((bucket, read_json(data, &request.body, app.max_body_bytes).await?)),
+        Ok(bucket) => {
+            let body = read_json(data, &request.body, app.max_body_bytes, app.room.reserve()).await?;
+            Ok((bucket, body))
+        }
         Err(error) => {
             discard(data, app.max_body_bytes).await;
             Err(error)
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

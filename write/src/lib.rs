@@ -7,6 +7,7 @@ mod audit;
 mod body;
 pub mod command;
 mod data;
+mod room;
 mod schemas;
 mod status;
 pub mod upload;
@@ -28,6 +29,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::admin::SignIn;
 use crate::admin::provider::Timeouts;
 use crate::admin::upload::{Uploads, form_limit, upload_routes};
+use crate::room::Room;
 use crate::schemas::Schemas;
 
 /// How large a form without a file may be, in kibibytes: it may have a schema in it.
@@ -41,6 +43,8 @@ pub(crate) struct WriteApp {
     engine: Arc<dyn StorageEngine>,
     management_token: Option<SecretString>,
     max_body_bytes: usize,
+    /// For requests that store something.
+    room: Arc<Room>,
     schemas: Schemas,
     clock: Clock,
     /// Where browsers find this app.
@@ -61,6 +65,7 @@ impl WriteApp {
             engine,
             management_token: settings.management_token.clone(),
             max_body_bytes: settings.max_body_bytes.get() as usize,
+            room: Room::new(settings.max_ingest_bytes.get() as usize),
             schemas: Schemas::default(),
             clock: Arc::new(Timestamp::now),
             sign_in: SignIn::new(settings, &public_url, Timeouts::default()),

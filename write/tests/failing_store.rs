@@ -48,6 +48,11 @@ fn an_unavailable_store_is_503_and_worth_another_try() {
 }
 
 #[test]
+fn a_store_with_too_many_callers_is_503_and_worth_another_try_soon() {
+    check(StorageErrorKind::Busy, Status::ServiceUnavailable, Some("1"));
+}
+
+#[test]
 fn a_failing_store_is_500_and_says_nothing_from_inside() {
     check(StorageErrorKind::Internal, Status::InternalServerError, None);
 }
