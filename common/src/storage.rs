@@ -236,7 +236,8 @@ impl BucketSave {
 ///
 /// Every method is atomic: what it does is done whole or not at all, also after a crash. What a
 /// method changed is durable, and seen by every later call in any process, when it returns. Errors
-/// are of kind [`Unavailable`](StorageErrorKind::Unavailable) when the same call may succeed later.
+/// are of kind [`Unavailable`](StorageErrorKind::Unavailable) when the same call may succeed later, and
+/// [`Busy`](StorageErrorKind::Busy) when it may in a moment; nothing of it is done then.
 /// The methods about the records of a bucket answer [`NotFound`](StorageErrorKind::NotFound) if
 /// there is no such bucket.
 #[async_trait]
@@ -312,7 +313,10 @@ pub trait StorageEngine: Send + Sync {
 
     /// Stores records as [`StorageEngine::store`] does, which whoever checked them has encoded already.
     async fn store_new(&self, bucket: &BucketName, records: NewRecords) -> Result<Stored, StorageError> {
-        self.restore(bucket, records.to_stored()?).await
+        // A large request takes a while.
+        let stored = tokio::task::spawn_blocking(move || records.to_stored()).await;
+        let stored = stored.map_err(|panic| StorageError::new(StorageErrorKind::Internal, panic))?;
+        self.restore(bucket, stored?).await
     }
 
     /// Changes one record. No other change of it comes between reading and writing. The record keeps

@@ -147,3 +147,78 @@ impl NewRecord<'_> {
         self.document
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::checks::RecordChecks;
+    use crate::record::sent::each_record;
+    use crate::value::Value;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("a time")
+    }
+
+    fn checked(json: &str, now: Timestamp) -> NewRecords {
+        let mut checks = RecordChecks::new(NewRecords::new(now), &[], None);
+        each_record(json.as_bytes(), |record| checks.check(record)).expect("records");
+        checks.finish().expect("no faults")
+    }
+
+    const RECORDS: &str = r#"[
+        {"Zz": 1, "text": "é\n", "_id": "r1", "_timestamp": "2014-01-02", "_end_at": "2014-01-03"},
+        {},
+        {"none": null, "yes": true, "float": -0.0, "_timestamp": "2013-05-06T07:08:09Z"}
+    ]"#;
+
+    #[test]
+    fn what_is_checked_is_what_is_stored() {
+        let now = at("2020-01-01");
+        let records = checked(RECORDS, now);
+        let record = |id: Option<&str>, timestamp: Option<&str>, fields: &[(&str, Value)]| StoredRecord {
+            record: Record {
+                id: id.and_then(RecordId::parse),
+                timestamp: timestamp.map(at),
+                fields: fields.iter().map(|(key, value)| ((*key).into(), value.clone())).collect(),
+            },
+            updated_at: now,
+        };
+        let end_at = ("_end_at", Value::Time(at("2014-01-03")));
+        let first = [("Zz", Value::Int(1)), end_at, ("text", Value::from("é\n"))];
+        let last = [("float", Value::Float(0.0)), ("none", Value::Null), ("yes", Value::Bool(true))];
+        let expected = [
+            record(Some("r1"), Some("2014-01-02"), &first),
+            record(None, None, &[]),
+            record(None, Some("2013-05-06T07:08:09Z"), &last),
+        ];
+        assert_eq!(records.to_stored().expect("records"), expected);
+        assert_eq!(records.time_span(), Some((at("2013-05-06T07:08:09Z"), at("2014-01-02"))));
+        assert!(records.memory() >= records.bytes());
+    }
+
+    #[test]
+    fn ids_that_we_make_name_the_seq() {
+        let mut records = checked(RECORDS, at("2020-01-01"));
+        let mut ids = Vec::new();
+        for (mut record, seq) in records.iter_mut().zip(7..) {
+            record.set_seq(seq);
+            let document = Document::new(record.document()).expect("a document");
+            let id = document.to_record().expect("a record").id.expect("an id");
+            assert_eq!(record.id().is_some(), id.as_str() == "r1");
+            ids.push(made_id::seq(id.as_str()));
+        }
+        assert_eq!(ids, [None, Some(8), Some(9)]);
+    }
+
+    #[test]
+    fn each_has_its_own_time_of_writing() {
+        let mut records = NewRecords::new(Timestamp::MIN);
+        let stored = checked(RECORDS, at("2020-01-01")).to_stored().expect("records");
+        for (written, year) in stored.iter().zip(["2021-01-01", "2019-01-01", "2020-01-01"]) {
+            records.push(&written.record, at(year));
+        }
+        let times: Vec<_> =
+            records.to_stored().expect("records").iter().map(|stored| stored.updated_at).collect();
+        assert_eq!(times, [at("2021-01-01"), at("2019-01-01"), at("2020-01-01")]);
+    }
+}
