@@ -4,7 +4,7 @@
 //! time when a record is shown, filtered or sorted: that makes a record a third smaller. It is what
 //! the embedded store keeps and what every engine answers with. The whole form has them too, as the
 //! original Backdrop stored them: that is what MongoDB groups by, and what an export holds. This
-//! file and its [`encoding`] alone know how a record is encoded; engines hand the bytes on.
+//! file and its `encoding` alone know how a record is encoded; engines hand the bytes on.
 
 pub(crate) mod encoding;
 
