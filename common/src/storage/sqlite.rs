@@ -187,13 +187,16 @@ impl StorageEngine for SqliteEngine {
         &self,
         address: &BucketAddress,
     ) -> Result<Option<(Bucket, Option<Revision>)>, StorageError> {
-        let address = address.clone();
-        let find = move |connection: &rusqlite::Connection| {
-            let Some(bucket) = registry::bucket(connection, &address)? else { return Ok(None) };
-            let revision = views::state(connection, bucket.name())?.revision();
-            Ok(Some((bucket, Some(revision))))
+        // As above, but of one snapshot.
+        let look = |connection: &rusqlite::Connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            registry::bucket_with_revision(&snapshot, address)
         };
-        self.read(find).await
+        if let Some(found) = self.connections.look_up(look) {
+            return Ok(found);
+        }
+        let address = address.clone();
+        self.read(move |connection| registry::bucket_with_revision(connection, &address)).await
     }
 
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {

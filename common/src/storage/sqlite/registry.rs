@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::tokens::StoredTokens;
-use super::{layout, tokens};
+use super::{layout, tokens, views};
 use crate::bucket::{Bucket, BucketAddress, BucketName};
-use crate::storage::{BucketSave, StorageError, StorageErrorKind};
+use crate::storage::{BucketSave, Revision, StorageError, StorageErrorKind};
 use crate::user::{GrantChange, User};
 
 /// What the tables of a bucket are called after, and what the store keeps of it.
@@ -51,6 +51,15 @@ pub(super) fn bucket(
             .optional()?,
     };
     found.map(parse_bucket).transpose()
+}
+
+pub(super) fn bucket_with_revision(
+    connection: &Connection,
+    address: &BucketAddress,
+) -> Result<Option<(Bucket, Option<Revision>)>, StorageError> {
+    let Some(bucket) = bucket(connection, address)? else { return Ok(None) };
+    let revision = views::state(connection, bucket.name())?.revision();
+    Ok(Some((bucket, Some(revision))))
 }
 
 pub(super) fn buckets(connection: &Connection) -> Result<Vec<Bucket>, StorageError> {
