@@ -258,7 +258,7 @@ fn group_query(text: &str, max_rows: usize) -> GroupQuery {
     }
 }
 
-fn parse_query(text: &str, max_rows: usize) -> Query {
+pub(crate) fn parse_query(text: &str, max_rows: usize) -> Query {
     let context = QueryContext { raw_queries_allowed: true, now: at("2014-06-18T12:30"), max_rows };
     QueryArgs::parse(text).and_then(|args| args.into_query(&context)).expect(text)
 }

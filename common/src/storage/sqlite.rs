@@ -31,7 +31,6 @@ mod writer;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use rusqlite::Transaction;
@@ -40,7 +39,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views};
-use self::connections::Connections;
+use self::connections::{Connections, Interest};
 pub(super) use self::views::ViewLimits;
 use self::views::{Turn, Views};
 use self::writer::{PATIENCE, Writer};
@@ -111,15 +110,12 @@ impl SqliteEngine {
     /// The same, for work that takes so long that it looks by itself whether somebody waits.
     async fn read_while_wanted<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&rusqlite::Connection, &AtomicBool) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnOnce(&rusqlite::Connection, &Interest) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let connections = Arc::clone(&self.connections);
         let waiting = Waiting::default();
-        let unwanted = Arc::clone(&waiting.unwanted);
-        let work = move || {
-            let flag = Arc::clone(&unwanted);
-            connections.read(unwanted, move |connection| work(connection, &flag))
-        };
+        let interest = Arc::clone(&waiting.0);
+        let work = move || connections.read(&interest, |connection| work(connection, &interest));
         in_turn(&self.reading, work).await
     }
 
@@ -137,15 +133,13 @@ impl SqliteEngine {
     }
 }
 
-/// Somebody who waits for an answer. The answer is unwanted as soon as this is dropped.
+/// Somebody who waits for an answer. Interest in it is lost as soon as this is dropped.
 #[derive(Default)]
-struct Waiting {
-    unwanted: Arc<AtomicBool>,
-}
+struct Waiting(Arc<Interest>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.unwanted.store(true, Ordering::Relaxed);
+        self.0.lose();
     }
 }
 
@@ -268,8 +262,8 @@ impl StorageEngine for SqliteEngine {
     async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
         let turn = self.turn(&bucket, &fields_of_records(&query)).await;
-        self.read_while_wanted(move |connection, unwanted| {
-            Asked { connection, bucket: &bucket, unwanted }.find(&query, turn)
+        self.read_while_wanted(move |connection, interest| {
+            Asked { connection, bucket: &bucket, interest }.find(&query, turn)
         })
         .await
     }
@@ -277,8 +271,8 @@ impl StorageEngine for SqliteEngine {
     async fn aggregate(&self, bucket: &BucketName, query: &GroupQuery) -> Result<Vec<Row>, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
         let turn = self.turn(&bucket, &fields_of_groups(&query)).await;
-        self.read_while_wanted(move |connection, unwanted| {
-            Asked { connection, bucket: &bucket, unwanted }.aggregate(&query, turn)
+        self.read_while_wanted(move |connection, interest| {
+            Asked { connection, bucket: &bucket, interest }.aggregate(&query, turn)
         })
         .await
     }
@@ -289,8 +283,8 @@ impl StorageEngine for SqliteEngine {
             Query::Groups(query) => self.turn(&bucket, &fields_of_groups(query)).await,
             Query::Records(query) => self.turn(&bucket, &fields_of_records(query)).await,
         };
-        let explain = move |connection: &rusqlite::Connection, unwanted: &AtomicBool| {
-            Asked { connection, bucket: &bucket, unwanted }.explain(&query, turn.as_ref())
+        let explain = move |connection: &rusqlite::Connection, interest: &Interest| {
+            Asked { connection, bucket: &bucket, interest }.explain(&query, turn.as_ref())
         };
         let explained = self.read_while_wanted(explain).await?;
         to_raw_value(&explained).map_err(|error| StorageError::new(StorageErrorKind::Internal, error))
@@ -402,6 +396,27 @@ mod tests {
         drop(all.expect("its turn ends").expect("turns"));
         engine.ping().await.expect("the next one is answered");
         assert!(engine.buckets().await.expect("the one after it as well").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_view_is_finished_even_if_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine =
+            SqliteEngine::with_view_limits(&folder.path().join("backdrop.db"), ViewLimits::for_testing())
+                .expect("a database");
+        let bucket = conformance::TestBucket::new(&engine, "foo").await;
+        bucket.store(&format!("[{}]", vec![r#"{"kind": "x"}"#; 3000].join(","))).await;
+        let crate::query::Query::Groups(query) = conformance::parse_query("group_by=kind", 10) else {
+            panic!("it asks for groups")
+        };
+        let (interest, turn) = (Arc::new(Interest::default()), engine.views.turn(&bucket.name).await);
+        interest.lose();
+        let answer = engine.connections.read(&interest, |connection| {
+            Asked { connection, bucket: &bucket.name, interest: &interest }.aggregate(&query, Some(turn))
+        });
+        assert_eq!(answer.map_err(|error| error.kind()), Err(StorageErrorKind::Unavailable));
+        let known = engine.views.turn(&bucket.name).await.known();
+        assert!(matches!(known, views::Known::Ready { records: 3000, .. }), "{known:?}");
     }
 
     #[tokio::test]

@@ -3,11 +3,10 @@
 //! The view answers whatever looks at many records. The stored records answer what an index finds
 //! at once, what the view has no room for, and what is asked for as it is stored.
 
-use std::sync::atomic::AtomicBool;
-
 use rusqlite::Connection;
 use serde_json::{Map, Value as Json, json};
 
+use super::connections::Interest;
 use super::registry;
 use super::scan::{self, Scanned};
 use super::views::{Known, Turn};
@@ -22,8 +21,7 @@ use crate::storage::{Documents, Row, StorageError};
 pub(super) struct Asked<'a> {
     pub(super) connection: &'a Connection,
     pub(super) bucket: &'a BucketName,
-    /// Becomes true when nobody waits for the answer any more.
-    pub(super) unwanted: &'a AtomicBool,
+    pub(super) interest: &'a Interest,
 }
 
 /// The part of all records from which on it is faster to read all than to jump to each.
@@ -32,7 +30,7 @@ const LARGE_PART: usize = 8;
 impl Asked<'_> {
     pub(super) fn aggregate(&self, query: &GroupQuery, turn: Option<Turn>) -> Result<Vec<Row>, StorageError> {
         if let Some(view) = self.view_for_groups(query, turn)?
-            && let Some(rows) = view::aggregate(&view, query, self.unwanted)?
+            && let Some(rows) = view::aggregate(&view, query, self.interest.unwanted())?
         {
             return Ok(rows);
         }
@@ -49,7 +47,13 @@ impl Asked<'_> {
         if turn.is_cold() && self.has_few(&query.selection, turn.few())? {
             return Ok(None);
         }
-        turn.view(self.connection, self.bucket, &fields_of_groups(query))
+        self.view(turn, &fields_of_groups(query))
+    }
+
+    /// The view as it is now. What was begun of it is finished even if nobody waits for this answer any
+    /// more: otherwise clients with little patience would have it made anew for ever.
+    fn view(&self, turn: Turn, fields: &[&str]) -> Result<Option<View>, StorageError> {
+        self.interest.finish(|| turn.view(self.connection, self.bucket, fields))
     }
 
     pub(super) fn find(&self, query: &RecordQuery, turn: Option<Turn>) -> Result<Documents, StorageError> {
@@ -60,8 +64,8 @@ impl Asked<'_> {
         if let Scanned::All(documents) = scan::find_among(self.connection, self.bucket, query, at_most)? {
             return Ok(documents);
         }
-        if let Some(view) = turn.view(self.connection, self.bucket, &fields_of_records(query))?
-            && let Some(seqs) = view::find(&view, query, self.unwanted)?
+        if let Some(view) = self.view(turn, &fields_of_records(query))?
+            && let Some(seqs) = view::find(&view, query, self.interest.unwanted())?
             && (query.limit.is_some() || seqs.len() <= view.len() / LARGE_PART)
         {
             return scan::documents(self.connection, self.bucket, &seqs);

@@ -28,6 +28,37 @@ const IDLE_READERS: usize = 16;
 /// millisecond or so.
 const INSTRUCTIONS: c_int = 10_000;
 
+/// Whether somebody waits for an answer.
+#[derive(Debug, Default)]
+pub(super) struct Interest {
+    unwanted: AtomicBool,
+    goes_on: AtomicBool,
+}
+
+impl Interest {
+    /// Nobody waits any more.
+    pub(super) fn lose(&self) {
+        self.unwanted.store(true, Ordering::Relaxed);
+    }
+
+    /// True as soon as nobody waits.
+    pub(super) fn unwanted(&self) -> &AtomicBool {
+        &self.unwanted
+    }
+
+    /// Does work that is of use to others, so that it is finished although nobody waits for this answer.
+    pub(super) fn finish<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.goes_on.store(true, Ordering::Relaxed);
+        let done = work();
+        self.goes_on.store(false, Ordering::Relaxed);
+        done
+    }
+
+    fn is_lost(&self) -> bool {
+        self.unwanted.load(Ordering::Relaxed) && !self.goes_on.load(Ordering::Relaxed)
+    }
+}
+
 /// Opens, lends and takes back connections that read.
 pub(super) struct Connections {
     path: PathBuf,
@@ -42,10 +73,10 @@ impl Connections {
         Self { path: path.to_owned(), idle_readers: Mutex::default(), lookups: Mutex::default() }
     }
 
-    /// Runs work on a snapshot of the file. It fails soon after `unwanted` becomes true.
+    /// Runs work on a snapshot of the file. It fails soon after interest in it is lost.
     pub(super) fn read<T>(
         &self,
-        unwanted: Arc<AtomicBool>,
+        interest: &Arc<Interest>,
         work: impl FnOnce(&Connection) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let idle = lock(&self.idle_readers).pop();
@@ -55,7 +86,8 @@ impl Connections {
         };
         // Each call has a flag of its own, so that none is ended in the place of another one that had
         // the connection before. (An interrupt would end whatever runs, or miss its moment.)
-        connection.progress_handler(INSTRUCTIONS, Some(move || unwanted.load(Ordering::Relaxed)))?;
+        let ends = Arc::clone(interest);
+        connection.progress_handler(INSTRUCTIONS, Some(move || ends.is_lost()))?;
         let transaction = connection.transaction()?;
         let done = work(&transaction);
         transaction.finish()?;
@@ -190,7 +222,7 @@ mod tests {
         let path = folder.path().join("backdrop.db");
         drop(open_writer(&path).expect("a database"));
         let refused = Connections::new(&path)
-            .read(Arc::default(), |connection| Ok(connection.execute_batch("CREATE TABLE x (y)")?));
+            .read(&Arc::default(), |connection| Ok(connection.execute_batch("CREATE TABLE x (y)")?));
         assert!(refused.is_err());
     }
 }
