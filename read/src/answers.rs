@@ -6,6 +6,7 @@ use backdrop_common::http::ApiError;
 use backdrop_common::query::Query;
 use backdrop_common::storage::Revision;
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 
 use crate::answer::{Body, Form};
 
@@ -19,26 +20,44 @@ pub(crate) struct Question {
 }
 
 /// The answers that are kept, within a budget of memory.
-pub(crate) struct Answers(Cache<Question, Body>);
+pub(crate) struct Answers(Cache<Question, Kept>);
 
-/// What an answer takes besides its bytes, about: its question and its place.
+/// An answer, and how much memory its question takes.
+#[derive(Clone)]
+struct Kept {
+    body: Body,
+    question_bytes: usize,
+}
+
+/// What an answer takes besides its bytes and those of its query, about.
 const OVERHEAD: usize = 1024;
+/// How much memory a byte of a query string becomes, at the most about: a short filter, a value of its own.
+const PER_BYTE: usize = 8;
 
 impl Answers {
-    /// Keeps so many bytes of answers; the answers that are seldom asked for go first.
+    /// Keeps so many bytes of answers. Those go first that nobody asked for for longest: once a bucket
+    /// has changed, its old answers are of no use, however often they were given.
     pub(crate) fn new(max_bytes: u64) -> Self {
-        let bytes = |_: &Question, body: &Body| u32::try_from(body.len() + OVERHEAD).unwrap_or(u32::MAX);
-        Self(Cache::builder().max_capacity(max_bytes).weigher(bytes).build())
+        let bytes = |_: &Question, kept: &Kept| {
+            u32::try_from(kept.body.len() + kept.question_bytes + OVERHEAD).unwrap_or(u32::MAX)
+        };
+        let cache = Cache::builder().max_capacity(max_bytes).weigher(bytes);
+        Self(cache.eviction_policy(EvictionPolicy::lru()).build())
     }
 
-    /// The answer to a question: a kept one, or else `make`'s. Who asks while another one's is made waits for
+    /// The answer to a question, which came as a query string: a kept one, or else `make`'s. Who asks while another one's is made waits for
     /// that; if its client goes away, the next one's is made.
     pub(crate) async fn get(
         &self,
         question: Question,
+        query_string: &str,
         make: impl Future<Output = Result<Body, ApiError>>,
     ) -> Result<Body, ApiError> {
-        self.0.try_get_with(question, make).await.map_err(ApiError::Shared)
+        let question_bytes = query_string.len() * PER_BYTE;
+        // Boxed, since whoever waits for it holds it several times over.
+        let make = Box::pin(async { Ok(Kept { body: make.await?, question_bytes }) });
+        let kept = self.0.try_get_with(question, make).await;
+        kept.map(|kept| kept.body).map_err(ApiError::Shared)
     }
 }
 
@@ -83,7 +102,7 @@ mod tests {
             body().await
         };
         for _ in 0..3 {
-            let body = answers.get(question.clone(), make()).await.expect("an answer");
+            let body = answers.get(question.clone(), "", make()).await.expect("an answer");
             assert_eq!(body.as_ref(), br#"{"data":[]}"#);
         }
         assert_eq!(times.load(Ordering::Relaxed), 1);
@@ -91,7 +110,7 @@ mod tests {
             query: Query::Records(RecordQuery { limit: Some(1), ..RecordQuery::default() }),
             ..question
         };
-        answers.get(other, make()).await.expect("an answer");
+        answers.get(other, "", make()).await.expect("an answer");
         assert_eq!(times.load(Ordering::Relaxed), 2);
     }
 
@@ -99,14 +118,14 @@ mod tests {
     async fn who_asks_meanwhile_waits_for_the_same_answer() {
         let (answers, question) = (Answers::new(100_000), question().await);
         let (begun, go_on) = (Notify::new(), Notify::new());
-        let first = answers.get(question.clone(), async {
+        let first = answers.get(question.clone(), "", async {
             begun.notify_one();
             go_on.notified().await;
             body().await
         });
         let second = async {
             begun.notified().await;
-            let second = answers.get(question.clone(), async { panic!("it is made already") });
+            let second = answers.get(question.clone(), "", async { panic!("it is made already") });
             let (body, ()) = tokio::join!(second, async { go_on.notify_one() });
             body
         };
@@ -118,7 +137,7 @@ mod tests {
     async fn if_its_client_goes_away_the_next_one_makes_it() {
         let (answers, question) = (Answers::new(100_000), question().await);
         let begun = Notify::new();
-        let first = answers.get(question.clone(), async {
+        let first = answers.get(question.clone(), "", async {
             begun.notify_one();
             pending().await
         });
@@ -127,23 +146,35 @@ mod tests {
             _ = first => panic!("it has no end"),
             () = begun.notified() => {}
         }
-        answers.get(question, body()).await.expect("an answer");
+        answers.get(question, "", body()).await.expect("an answer");
     }
 
     #[rocket::async_test]
     async fn an_error_is_not_kept() {
         let (answers, question) = (Answers::new(100_000), question().await);
-        let failed = answers.get(question.clone(), async { Err(ApiError::BucketNotFound) }).await.err();
+        let failed = answers.get(question.clone(), "", async { Err(ApiError::BucketNotFound) }).await.err();
         let failed = failed.expect("an error");
         assert_eq!((failed.status().code, failed.to_string().as_str()), (404, "bucket not found"));
-        answers.get(question, body()).await.expect("an answer");
+        answers.get(question, "", body()).await.expect("an answer");
+    }
+
+    #[rocket::async_test]
+    async fn long_questions_take_room_too() {
+        let (answers, question) = (Answers::new(100_000), question().await);
+        for limit in 0..100 {
+            let query = Query::Records(RecordQuery { limit: Some(limit), ..RecordQuery::default() });
+            let long = "x".repeat(1000);
+            answers.get(Question { query, ..question.clone() }, &long, body()).await.expect("an answer");
+        }
+        answers.0.run_pending_tasks().await;
+        assert!((5..=12).contains(&answers.0.entry_count()), "{}", answers.0.entry_count());
     }
 
     #[rocket::async_test]
     async fn without_memory_nothing_is_kept() {
         let (answers, question) = (Answers::new(0), question().await);
         for _ in 0..2 {
-            answers.get(question.clone(), body()).await.expect("an answer");
+            answers.get(question.clone(), "", body()).await.expect("an answer");
             answers.0.run_pending_tasks().await;
             assert!(answers.0.get(&question).await.is_none());
         }

@@ -117,7 +117,7 @@ async fn answer(
         Some(revision) => {
             let name = bucket.name().clone();
             let question = Question { bucket: name, revision, query: query.clone(), form };
-            app.answers.get(question, body(app, bucket.name(), query, form)).await
+            app.answers.get(question, request.query, body(app, bucket.name(), query, form)).await
         }
     };
     Ok(Answer::new(&bucket.config, body?, form, &request.if_none_match))

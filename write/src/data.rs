@@ -123,6 +123,9 @@ async fn store(
     Ok(ok())
 }
 
+/// How much memory a fault takes, about, with its message on its way to the client.
+const PER_FAULT: usize = 512;
+
 /// Parses and checks a body. What comes of it is ready to be stored, and has its own room.
 fn new_records(
     Body { bytes, mut room }: Body,
@@ -135,7 +138,8 @@ fn new_records(
     each_record(&bytes, |record| {
         if has_room.is_ok() {
             checks.check(record);
-            has_room = room.cover(bytes.len().saturating_add(checks.sink().memory()));
+            let faults = checks.faults().saturating_mul(PER_FAULT);
+            has_room = room.cover(bytes.len() + checks.sink().memory() + faults);
         }
     })?;
     has_room?;

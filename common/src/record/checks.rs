@@ -60,6 +60,13 @@ pub enum InvalidRecord {
     /// An `_id` is no text, is empty, or holds white space.
     #[error("_id \"{0}\" is not a valid id")]
     Id(String),
+    // DIFFERENCE: Backdrop checked every record, whatever there was of faults.
+    /// There were faults enough, so the rest was not looked at.
+    #[error("{records} more records were not checked: {} faults are enough", MAX_FAULTS)]
+    Unchecked {
+        /// How many.
+        records: usize,
+    },
     /// A PATCH sends another `_id`.
     #[error("_id cannot be changed from \"{id}\" to \"{given}\"")]
     ChangedId {
@@ -75,7 +82,7 @@ impl InvalidRecord {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Schema { violation, .. } => violation.key(),
-            Self::MissingIdFields(_) => None,
+            Self::MissingIdFields(_) | Self::Unchecked { .. } => None,
             Self::NotADate { key }
             | Self::NoSuchDate { key, .. }
             | Self::Key(key)
@@ -143,17 +150,27 @@ pub struct RecordChecks<'a, S> {
     schema: Option<&'a RecordSchema>,
     /// How many were checked.
     checked: usize,
+    /// How many were not, since there are faults enough.
+    unchecked: usize,
     faults: Faults,
 }
+
+/// How many faults of a request are enough: the records after the one with the last of them are not
+/// checked, so that a small body cannot be answered with millions of messages.
+pub const MAX_FAULTS: usize = 10_000;
 
 impl<'a, S: RecordSink> RecordChecks<'a, S> {
     /// Checks for a bucket.
     pub fn new(sink: S, auto_ids: &'a [String], schema: Option<&'a RecordSchema>) -> Self {
-        Self { sink, auto_ids, schema, checked: 0, faults: Faults::default() }
+        Self { sink, auto_ids, schema, checked: 0, unchecked: 0, faults: Faults::default() }
     }
 
     /// Checks the next record.
     pub fn check(&mut self, record: &SentRecord<'_>) {
+        if self.faults.len() >= MAX_FAULTS {
+            self.unchecked += 1;
+            return;
+        }
         if let Some(schema) = self.schema {
             self.faults.schema(self.checked, schema.violations(record.to_json()));
         }
@@ -167,6 +184,11 @@ impl<'a, S: RecordSink> RecordChecks<'a, S> {
         self.sink.end(auto_id.or(id).as_ref(), timestamp);
     }
 
+    /// How many faults were found.
+    pub fn faults(&self) -> usize {
+        self.faults.len()
+    }
+
     /// What they were handed on to.
     pub fn sink(&self) -> &S {
         &self.sink
@@ -178,7 +200,11 @@ impl<'a, S: RecordSink> RecordChecks<'a, S> {
     ///
     /// Every fault of every record, in the order in which they are reported.
     pub fn finish(self) -> Result<S, Vec<InvalidRecord>> {
-        self.faults.into_result().map(|()| self.sink)
+        let unchecked = (self.unchecked > 0).then_some(InvalidRecord::Unchecked { records: self.unchecked });
+        self.faults.into_result().map(|()| self.sink).map_err(|mut faults| {
+            faults.extend(unchecked);
+            faults
+        })
     }
 }
 
@@ -254,6 +280,10 @@ struct Faults {
 }
 
 impl Faults {
+    fn len(&self) -> usize {
+        self.schema.len() + usize::from(self.auto_ids.is_some()) + self.dates.len() + self.record.len()
+    }
+
     fn schema(&mut self, index: usize, violations: Vec<Violation>) {
         let fault = |violation| InvalidRecord::Schema { index, violation };
         self.schema.extend(violations.into_iter().map(fault));
@@ -412,6 +442,16 @@ mod tests {
     fn record(json: &str, auto_ids: &[&str]) -> Record {
         let auto_ids: Vec<_> = auto_ids.iter().map(ToString::to_string).collect();
         check_records(&sent(json), &auto_ids, None).expect(json).remove(0)
+    }
+
+    #[test]
+    fn faults_that_are_enough() {
+        let body = format!("[{}]", vec![r#"{"x": 1}"#; MAX_FAULTS + 2].join(","));
+        let sent = SentBody::parse(body.as_bytes()).expect("a body").into_records();
+        let faults = check_records(&sent, &[], None).expect_err("faults");
+        assert_eq!(faults.len(), MAX_FAULTS + 1);
+        let last = faults.last().map(ToString::to_string);
+        assert_eq!(last.as_deref(), Some("2 more records were not checked: 10000 faults are enough"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use rusqlite::Transaction;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views};
 use self::connections::{Connections, Interest};
@@ -104,25 +104,34 @@ impl SqliteEngine {
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.read_while_wanted(move |connection, _| work(connection)).await
+        self.read_while_wanted(deadline(), move |connection, _| work(connection)).await
     }
 
     /// The same, for work that takes so long that it looks by itself whether somebody waits.
     async fn read_while_wanted<T: Send + 'static>(
         &self,
+        deadline: Instant,
         work: impl FnOnce(&rusqlite::Connection, &Interest) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let connections = Arc::clone(&self.connections);
         let waiting = Waiting::default();
         let interest = Arc::clone(&waiting.0);
         let work = move || connections.read(&interest, |connection| work(connection, &interest));
-        in_turn(&self.reading, work).await
+        in_turn(&self.reading, deadline, work).await
     }
 
     /// The turn at a bucket's view, if a query that looks at some fields may be answered from one.
-    async fn turn(&self, bucket: &BucketName, fields: &[&str]) -> Option<Turn> {
-        let may_be = self.views.limits.max_bytes > 0 && is_for_views(fields.iter().copied());
-        if may_be { Some(self.views.turn(bucket).await) } else { None }
+    async fn turn(
+        &self,
+        bucket: &BucketName,
+        fields: &[&str],
+        deadline: Instant,
+    ) -> Result<Option<Turn>, StorageError> {
+        if self.views.limits.max_bytes == 0 || !is_for_views(fields.iter().copied()) {
+            return Ok(None);
+        }
+        let turn = timeout_at(deadline, self.views.turn(bucket)).await;
+        turn.map(Some).map_err(|_| not_in_time())
     }
 
     async fn write<T: Send + 'static>(
@@ -143,16 +152,24 @@ impl Drop for Waiting {
     }
 }
 
+/// Until when a call waits for its turns that begins now.
+fn deadline() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+fn not_in_time() -> StorageError {
+    let message = format!("others were not done within {} s", PATIENCE.as_secs());
+    StorageError::new(StorageErrorKind::Unavailable, message)
+}
+
 /// Runs blocking work when its turn comes.
 async fn in_turn<T: Send + 'static>(
     turns: &Arc<Semaphore>,
+    deadline: Instant,
     work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, StorageError> {
-    let waited = timeout(PATIENCE, Arc::clone(turns).acquire_owned()).await;
-    let Ok(Ok(turn)) = waited else {
-        let message = format!("others were not done within {} s", PATIENCE.as_secs());
-        return Err(StorageError::new(StorageErrorKind::Unavailable, message));
-    };
+    let waited = timeout_at(deadline, Arc::clone(turns).acquire_owned()).await;
+    let Ok(Ok(turn)) = waited else { return Err(not_in_time()) };
     let work = move || {
         // The turn lasts as long as the work, also if nobody waits for it any more.
         let _turn = turn;
@@ -261,8 +278,9 @@ impl StorageEngine for SqliteEngine {
 
     async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
-        let turn = self.turn(&bucket, &fields_of_records(&query)).await;
-        self.read_while_wanted(move |connection, interest| {
+        let deadline = deadline();
+        let turn = self.turn(&bucket, &fields_of_records(&query), deadline).await?;
+        self.read_while_wanted(deadline, move |connection, interest| {
             Asked { connection, bucket: &bucket, interest }.find(&query, turn)
         })
         .await
@@ -270,8 +288,9 @@ impl StorageEngine for SqliteEngine {
 
     async fn aggregate(&self, bucket: &BucketName, query: &GroupQuery) -> Result<Vec<Row>, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
-        let turn = self.turn(&bucket, &fields_of_groups(&query)).await;
-        self.read_while_wanted(move |connection, interest| {
+        let deadline = deadline();
+        let turn = self.turn(&bucket, &fields_of_groups(&query), deadline).await?;
+        self.read_while_wanted(deadline, move |connection, interest| {
             Asked { connection, bucket: &bucket, interest }.aggregate(&query, turn)
         })
         .await
@@ -279,14 +298,16 @@ impl StorageEngine for SqliteEngine {
 
     async fn explain(&self, bucket: &BucketName, query: &Query) -> Result<Box<RawValue>, StorageError> {
         let (bucket, query) = (bucket.clone(), query.clone());
-        let turn = match &query {
-            Query::Groups(query) => self.turn(&bucket, &fields_of_groups(query)).await,
-            Query::Records(query) => self.turn(&bucket, &fields_of_records(query)).await,
+        let deadline = deadline();
+        let fields = match &query {
+            Query::Groups(query) => fields_of_groups(query),
+            Query::Records(query) => fields_of_records(query),
         };
+        let turn = self.turn(&bucket, &fields, deadline).await?;
         let explain = move |connection: &rusqlite::Connection, interest: &Interest| {
             Asked { connection, bucket: &bucket, interest }.explain(&query, turn.as_ref())
         };
-        let explained = self.read_while_wanted(explain).await?;
+        let explained = self.read_while_wanted(deadline, explain).await?;
         to_raw_value(&explained).map_err(|error| StorageError::new(StorageErrorKind::Internal, error))
     }
 
@@ -374,6 +395,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn all_who_wait_for_one_view_are_told_in_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder);
+        let turns = u32::try_from(engine.reading.available_permits()).expect("a few");
+        let bucket = conformance::TestBucket::new(&engine, "foo").await;
+        let _turns = engine.reading.acquire_many(turns).await.expect("all turns");
+        tokio::time::pause();
+        let begun = Instant::now();
+        let ask = || bucket.aggregate("group_by=kind", 10);
+        for answer in <[_; 4]>::from(tokio::join!(ask(), ask(), ask(), ask())) {
+            assert_eq!(answer.expect_err("no turn").kind(), StorageErrorKind::Unavailable);
+        }
+        assert!(begun.elapsed() <= PATIENCE + Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
     async fn a_query_that_nobody_waits_for_ends() {
         const ENDLESS: &str =
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT n FROM number";
@@ -392,7 +429,7 @@ mod tests {
             _ = query => panic!("it has no end"),
             begun = has_begun => begun.expect("it began"),
         }
-        let all = timeout(Duration::from_secs(30), engine.reading.acquire_many(turns)).await;
+        let all = tokio::time::timeout(Duration::from_secs(30), engine.reading.acquire_many(turns)).await;
         drop(all.expect("its turn ends").expect("turns"));
         engine.ping().await.expect("the next one is answered");
         assert!(engine.buckets().await.expect("the one after it as well").is_empty());

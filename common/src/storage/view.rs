@@ -110,7 +110,34 @@ impl View {
 
     /// About how much more memory the view would take with a field that it lacks.
     pub(super) fn cost_of(&self, field: &str) -> usize {
-        self.columns.cost_of(field)
+        self.columns.cost_of(field).saturating_mul(self.rows())
+    }
+
+    /// How much memory the view would take without the columns that nobody asked for, about.
+    pub(super) fn bytes_of_asked(&self) -> usize {
+        self.bytes() - self.columns.unasked().map(|place| self.bytes_of(place)).sum::<usize>()
+    }
+
+    /// A view of no records, in whose place this one goes.
+    pub(super) fn emptied(&self, asked: HashSet<Arc<str>>) -> Self {
+        Self::new(self.rows_per_chunk, asked)
+    }
+
+    /// The field that was asked for and takes the most memory.
+    pub(super) fn largest_asked(&self) -> Option<Arc<str>> {
+        let asked = self.columns.kept().filter(|(_, field)| self.columns.asked().contains(*field));
+        asked.max_by_key(|(place, _)| self.bytes_of(*place)).map(|(_, field)| Arc::clone(field))
+    }
+
+    /// How much memory a column takes.
+    fn bytes_of(&self, place: usize) -> usize {
+        let segments = self.parts.iter().filter_map(|part| part.chunk.segments.get(place));
+        self.columns.dictionary(place).bytes() + segments.map(Segment::bytes).sum::<usize>()
+    }
+
+    /// How many rows there are, deleted ones too.
+    fn rows(&self) -> usize {
+        self.parts.iter().map(|part| part.chunk.len()).sum()
     }
 
     /// The fields that were asked for.
@@ -159,6 +186,7 @@ impl View {
 
     /// Makes the view ready for queries after records were added and removed.
     pub(super) fn settle(&mut self) {
+        self.columns.forget_unknown();
         if let Some(part) = self.parts.last_mut()
             && part.chunk.is_ragged()
         {
@@ -184,12 +212,10 @@ impl View {
     /// much. Says whether it does.
     pub(super) fn shrink_to(&mut self, max_bytes: usize) -> bool {
         while self.bytes() > max_bytes {
-            let size = |place: usize| {
-                let segments = self.parts.iter().filter_map(|part| part.chunk.segments.get(place));
-                self.columns.dictionary(place).bytes() + segments.map(Segment::bytes).sum::<usize>()
-            };
-            let Some(place) = self.columns.unasked().max_by_key(|place| size(*place)) else { return false };
-            self.columns.leave_out(place, size(place));
+            let largest = self.columns.unasked().max_by_key(|place| self.bytes_of(*place));
+            let Some(place) = largest else { return false };
+            let cost = self.bytes_of(place).div_ceil(self.rows().max(1));
+            self.columns.leave_out(place, cost);
             for part in &mut self.parts {
                 if place < part.chunk.segments.len() {
                     let chunk = Arc::make_mut(&mut part.chunk);
@@ -329,8 +355,7 @@ mod tests {
 
     #[test]
     fn columns_that_nobody_asked_for_are_left_out_first() {
-        let mut view = view(4);
-        view.ask(["asked"].into_iter());
+        let mut view = View::new(4, HashSet::from(["asked".into()]));
         for seq in 1..=9 {
             let text = |text: &str| Value::from(text.repeat(20).as_str());
             let long = Value::from(format!("{seq:>80}").as_str());
@@ -349,6 +374,77 @@ mod tests {
         assert!(!view.has("long"), "it stays left out");
         assert!(!view.shrink_to(1), "what is asked for stays");
         assert!(view.has("asked") && !view.has("short"));
+    }
+
+    fn rows(view: &View, query: &str, max_rows: usize) -> Result<usize, String> {
+        let rows = aggregate(view, &groups(query, max_rows), &AtomicBool::new(false));
+        rows.map(|rows| rows.expect("fields that are there").len()).map_err(|error| error.to_string())
+    }
+
+    fn groups(query: &str, max_rows: usize) -> crate::query::GroupQuery {
+        let context = QueryContext { raw_queries_allowed: true, now: Timestamp::MIN, max_rows };
+        match QueryArgs::parse(query).and_then(|args| args.into_query(&context)) {
+            Ok(Query::Groups(query)) => query,
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn equal_keys_are_one_row() {
+        let mut view = view(4);
+        for (seq, value) in [(1, Value::Int(0)), (2, Value::Float(0.0)), (3, Value::Float(-0.0))] {
+            push(&mut view, seq, &[("size", value)]);
+        }
+        view.settle();
+        assert_eq!(rows(&view, "group_by=size", 1), Ok(1));
+    }
+
+    #[test]
+    fn an_integer_beside_text_is_that_integer() {
+        let mut view = view(4);
+        for seq in 1..=8 {
+            let size = if seq == 8 { Value::from("x") } else { Value::Int(seq % 4) };
+            push(&mut view, seq, &[("size", size)]);
+        }
+        view.settle();
+        assert_eq!(rows(&view, "group_by=size", 5), Ok(5));
+        assert!(rows(&view, "group_by=size", 4).is_err());
+    }
+
+    #[test]
+    fn groups_that_there_may_be_take_no_memory_beyond_a_bound() {
+        let mut view = view(ROWS_PER_CHUNK);
+        push(&mut view, 1, &[("number", Value::Int(0)), ("size", Value::Int(1))]);
+        push(&mut view, 2, &[("number", Value::Int(65_000))]);
+        view.settle();
+        let is_dense = |query: &str| {
+            let query = groups(query, 100_000);
+            let fields = query.collected_fields();
+            plan::Plan::new(&view, &query, &fields).expect("a plan").dense_groups(view.len()).is_some()
+        };
+        assert!(is_dense("group_by=number&collect=size:sum"));
+        let sums: Vec<String> = (0..500).map(|place| format!("&collect=f{place}:sum")).collect();
+        let nowhere = sums.concat();
+        assert!(is_dense(&format!("group_by=number{nowhere}")), "of no record nothing is added up");
+        let mut wide = view.clone();
+        let fields: Vec<String> = (0..5).map(|place| format!("f{place}")).collect();
+        push(&mut wide, 3, &fields.iter().map(|field| (field.as_str(), Value::Int(1))).collect::<Vec<_>>());
+        wide.settle();
+        let query = groups(&format!("group_by=number{nowhere}"), 100_000);
+        let fields = query.collected_fields();
+        assert_eq!(plan::Plan::new(&wide, &query, &fields).expect("a plan").dense_groups(wide.len()), None);
+    }
+
+    #[test]
+    fn names_that_no_record_has_are_not_kept() {
+        let mut view = View::new(4, HashSet::from(["nowhere".into()]));
+        push(&mut view, 1, &[("size", Value::Int(1))]);
+        view.settle();
+        view.ask(["nothing", "size"].into_iter());
+        assert_eq!(view.asked(), HashSet::from(["size".into()]));
+        let before = view.bytes();
+        push(&mut view, 2, &[("a_field_that_comes_later", Value::Null)]);
+        assert!(view.bytes() > before + "a_field_that_comes_later".len());
     }
 
     #[test]

@@ -192,6 +192,7 @@ fn of_record_hint(fault: &InvalidRecord) -> Option<String> {
         InvalidRecord::NoSuchDate { .. }
         | InvalidRecord::Key(_)
         | InvalidRecord::ReservedKey(_)
+        | InvalidRecord::Unchecked { .. }
         | InvalidRecord::ChangedId { .. } => return None,
     };
     Some(text.to_owned())

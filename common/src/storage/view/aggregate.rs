@@ -37,13 +37,12 @@ pub(in crate::storage) fn aggregate(
         return Ok(Some(Vec::new()));
     }
     let groups = add_up(view, &plan, unwanted)?;
-    if groups.found().count() > query.max_rows {
-        return Err(too_many(query.max_rows));
+    let check = |rows: usize| if rows > query.max_rows { Err(too_many(query.max_rows)) } else { Ok(()) };
+    if plan.keys.iter().flatten().any(|key| key.has_equals(view)) {
+        let rows = merge_equals(rows(view, &plan, &groups, groups.found()));
+        return check(rows.len()).map(|()| Some(rows));
     }
-    let has_equals = plan.keys.iter().flatten().any(|key| key.has_equals(view));
-    if has_equals {
-        return Ok(Some(merge_equals(rows(view, &plan, &groups, groups.found()))));
-    }
+    check(groups.found().count())?;
     let wanted = top::wanted(view, &plan, &groups, query);
     Ok(Some(rows(view, &plan, &groups, wanted.into_iter())))
 }

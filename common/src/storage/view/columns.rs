@@ -10,7 +10,7 @@ use crate::field::UPDATED_AT;
 use crate::storage::{Document, StorageError};
 use crate::value::ValueRef;
 
-/// How many fields that nobody asked for have columns; it is a rare bucket that has more.
+/// How many columns there are for fields that nobody asked for; it is a rare bucket that has more.
 const MAX_UNASKED: usize = 256;
 
 /// The time of a record is with the chunk, not in a column.
@@ -38,6 +38,8 @@ pub(super) struct Columns {
     list: Vec<Column>,
     places: Arc<HashMap<Arc<str>, usize>>,
     asked: Arc<HashSet<Arc<str>>>,
+    /// How many columns are kept.
+    kept: usize,
     /// In which columns the last record had its fields: the next one likely has them there too.
     last: Vec<usize>,
 }
@@ -47,13 +49,13 @@ struct Column {
     field: Arc<str>,
     dictionary: Arc<Dictionary>,
     is_kept: bool,
-    /// How much memory it took when it was left out.
-    left_bytes: usize,
+    /// How much memory it took for each record when it was left out, in bytes.
+    cost: usize,
 }
 
 impl Columns {
     pub(super) fn new(asked: HashSet<Arc<str>>) -> Self {
-        Self { list: Vec::new(), places: Arc::default(), asked: Arc::new(asked), last: Vec::new() }
+        Self { list: Vec::new(), places: Arc::default(), asked: Arc::new(asked), kept: 0, last: Vec::new() }
     }
 
     pub(super) fn place(&self, field: &str) -> Place {
@@ -77,7 +79,8 @@ impl Columns {
 
     pub(super) fn ask<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
         for field in fields {
-            if !self.asked.contains(field) {
+            // Anybody may ask for names that no record has, and for any number of them.
+            if self.places.contains_key(field) && !self.asked.contains(field) {
                 Arc::make_mut(&mut self.asked).insert(field.into());
             }
         }
@@ -87,22 +90,36 @@ impl Columns {
         &self.asked
     }
 
+    /// Forgets that fields were asked for which no record has.
+    pub(super) fn forget_unknown(&mut self) {
+        if self.asked.iter().any(|field| !self.places.contains_key(field)) {
+            let places = Arc::clone(&self.places);
+            Arc::make_mut(&mut self.asked).retain(|field| places.contains_key(field));
+        }
+    }
+
+    /// The columns that are kept, each with its field.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (usize, &Arc<str>)> {
+        let kept = self.list.iter().enumerate().filter(|(_, column)| column.is_kept);
+        kept.map(|(place, column)| (place, &column.field))
+    }
+
     /// The columns for fields that nobody asked for.
     pub(super) fn unasked(&self) -> impl Iterator<Item = usize> {
-        let unasked = |column: &Column| column.is_kept && !self.asked.contains(&column.field);
-        self.list.iter().enumerate().filter(move |(_, column)| unasked(column)).map(|(place, _)| place)
+        self.kept().filter(|(_, field)| !self.asked.contains(*field)).map(|(place, _)| place)
     }
 
     /// Keeps a column no longer; its segments are the caller's to drop.
-    pub(super) fn leave_out(&mut self, place: usize, bytes: usize) {
+    pub(super) fn leave_out(&mut self, place: usize, cost: usize) {
+        self.kept -= 1;
         self.list[place].is_kept = false;
-        self.list[place].left_bytes = bytes;
+        self.list[place].cost = cost;
         self.list[place].dictionary = Arc::default();
     }
 
-    /// How much memory a field took when it was left out.
+    /// How much memory a field took for each record when it was left out.
     pub(super) fn cost_of(&self, field: &str) -> usize {
-        self.places.get(field).map_or(0, |place| self.list[*place].left_bytes)
+        self.places.get(field).map_or(0, |place| self.list[*place].cost)
     }
 
     /// Adds the fields of a record to the segments of a chunk, as its next row.
@@ -141,9 +158,10 @@ impl Columns {
     fn add(&mut self, field: &str) -> usize {
         let field: Arc<str> = field.into();
         let place = self.list.len();
-        let is_kept = self.asked.contains(&field) || self.unasked().count() < MAX_UNASKED;
+        let is_kept = self.asked.contains(&field) || self.kept < MAX_UNASKED;
+        self.kept += usize::from(is_kept);
         Arc::make_mut(&mut self.places).insert(Arc::clone(&field), place);
-        self.list.push(Column { field, dictionary: Arc::default(), is_kept, left_bytes: 0 });
+        self.list.push(Column { field, dictionary: Arc::default(), is_kept, cost: 0 });
         place
     }
 
@@ -156,7 +174,10 @@ impl Columns {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let column = |column: &Column| size_of::<Column>() + column.dictionary.bytes();
+        // The name is in two places, of which one is a table.
+        const PLACE: usize = 48;
+        let column =
+            |column: &Column| size_of::<Column>() + PLACE + column.field.len() + column.dictionary.bytes();
         self.list.iter().map(column).sum()
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Groups<'p> {
     plan: &'p Plan<'p>,
     view: &'p View,
     places: Places,
+    max: usize,
     pub(super) counts: Vec<u64>,
     /// By collected field, for those of which counts or sums are wanted.
     pub(super) tallies: Vec<Option<Tallies>>,
@@ -58,10 +59,11 @@ impl<'p> Groups<'p> {
             plan,
             view,
             places,
+            max: plan.max_groups(view),
             counts: vec![0; groups],
-            tallies: collected().map(|field| field.wants_tally.then(|| Tallies::new(groups))).collect(),
+            tallies: collected().map(|field| field.is_tallied().then(|| Tallies::new(groups))).collect(),
             sets: collected()
-                .map(|field| field.wants_set.then(|| Sets::new(view, field.place, dense)))
+                .map(|field| field.wants_set.then(|| Sets::new(view, field.place, dense, plan.sets())))
                 .collect(),
             interners: plan.keys.iter().flatten().map(|_| Interner::default()).collect(),
             numbers: Vec::new(),
@@ -93,7 +95,7 @@ impl<'p> Groups<'p> {
                 tallies.add(segment, dictionary, rows, &self.places_of_rows);
             }
             if let Some(sets) = &mut self.sets[place] {
-                sets.add(segment, rows, &self.places_of_rows);
+                sets.add(segment, dictionary, rows, &self.places_of_rows);
             }
         }
         Ok(())
@@ -105,7 +107,8 @@ impl<'p> Groups<'p> {
         self.numbers.clear();
         self.numbers.resize(rows.len(), 0);
         for (key, interner) in self.plan.keys.iter().flatten().zip(&mut self.interners) {
-            key.combine(chunk, rows, interner, &mut self.numbers);
+            let dictionary = self.view.columns.dictionary(key.place);
+            key.combine(chunk, dictionary, rows, interner, &mut self.numbers);
         }
         if let Some(periods) = &self.plan.periods {
             periods.combine(rows, &chunk.times, &mut self.numbers);
@@ -133,7 +136,7 @@ impl<'p> Groups<'p> {
         if let Some(group) = table.find(hash, |group| numbers[*group as usize] == number) {
             return Ok(*group);
         }
-        if numbers.len() >= self.plan.max_rows {
+        if numbers.len() >= self.max {
             return Err(too_many(self.plan.max_rows));
         }
         let group = u32::try_from(numbers.len()).map_err(|_| too_many(self.plan.max_rows))?;

@@ -81,7 +81,14 @@ impl Key {
     }
 
     /// Makes `number * radix + key` of each row's number.
-    pub(super) fn combine(&self, chunk: &Chunk, rows: &Rows, interner: &mut Interner, numbers: &mut [u64]) {
+    pub(super) fn combine(
+        &self,
+        chunk: &Chunk,
+        dictionary: &Dictionary,
+        rows: &Rows,
+        interner: &mut Interner,
+        numbers: &mut [u64],
+    ) {
         let radix = self.radix;
         let Some(segment) = chunk.segments.get(self.place) else { return };
         match (&self.numbering, segment) {
@@ -97,7 +104,7 @@ impl Key {
                 }));
             }
             _ => rows.each(|place, row| {
-                let number = interner.number(segment.at(row));
+                let number = interner.number(segment.at(row), dictionary);
                 numbers[place] = numbers[place] * radix + u64::from(number);
             }),
         }
@@ -153,7 +160,17 @@ enum CellKey {
 }
 
 impl Interner {
-    pub(super) fn number(&mut self, cell: Cell) -> u32 {
+    /// The number of a cell. A number of the dictionary is the same as one that stands by itself.
+    pub(super) fn number(&mut self, cell: Cell, dictionary: &Dictionary) -> u32 {
+        let cell = match cell.value(dictionary) {
+            Some(ValueRef::Int(value)) => Cell::Int(value),
+            Some(ValueRef::Float(value)) => Cell::Float(value),
+            _ => cell,
+        };
+        self.number_of(cell)
+    }
+
+    fn number_of(&mut self, cell: Cell) -> u32 {
         let key = match cell {
             Cell::Missing => CellKey::Missing,
             Cell::Null => CellKey::Null,
@@ -173,6 +190,6 @@ impl Interner {
 
     /// What the numbers of another are here.
     pub(super) fn translate(&mut self, other: &Self) -> Vec<u32> {
-        other.cells.iter().map(|cell| self.number(*cell)).collect()
+        other.cells.iter().map(|cell| self.number_of(*cell)).collect()
     }
 }

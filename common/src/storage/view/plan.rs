@@ -6,14 +6,15 @@ use super::columns::Place;
 use super::keys::Key;
 use super::periods::Periods;
 use super::selection::Selector;
+use super::tallies::Tally;
 use crate::query::GroupQuery;
 use crate::storage::CollectedField;
 use crate::timestamp::Timestamp;
 
-/// So many numbers of groups are always worth an array of them all.
+/// So many numbers of groups are worth an array of them all, however few records there are.
 const FEW: u64 = 1 << 16;
-/// And so many never.
-const MANY: u64 = 1 << 22;
+/// How much memory such arrays may take, in bytes: what fits a cache is what makes them fast.
+const MAX_BYTES: u64 = 1 << 24;
 
 /// How a query for groups is answered.
 pub(super) struct Plan<'q> {
@@ -68,12 +69,31 @@ impl<'q> Plan<'q> {
 
     /// How many groups there can be, if that is few enough for an array of them all.
     pub(super) fn dense_groups(&self, rows: usize) -> Option<usize> {
-        let limit = FEW.max(MANY.min(rows as u64 / 2));
-        usize::try_from(self.numbers).ok().filter(|_| self.numbers <= limit)
+        let tallied = self.collected.iter().filter(|field| field.is_tallied()).count();
+        let bytes = self.numbers.checked_mul((size_of::<u64>() + tallied * size_of::<Tally>()) as u64)?;
+        let is_dense = self.numbers <= FEW.max(rows as u64 / 2) && bytes <= MAX_BYTES;
+        usize::try_from(self.numbers).ok().filter(|_| is_dense)
+    }
+
+    /// How many groups may be held: of equal keys, as 0, 0.0 and -0.0 are, each has a group until the end.
+    pub(super) fn max_groups(&self, view: &View) -> usize {
+        const FORMS: usize = 3;
+        let keys = self.keys.iter().flatten().filter(|key| key.has_equals(view));
+        keys.fold(self.max_rows, |max, _| max.saturating_mul(FORMS))
+    }
+
+    /// How many fields sets are wanted of.
+    pub(super) fn sets(&self) -> usize {
+        self.collected.iter().filter(|field| field.wants_set).count()
     }
 }
 
 impl Collected {
+    /// Whether there is something to be added up.
+    pub(super) fn is_tallied(&self) -> bool {
+        self.wants_tally && self.place.is_some()
+    }
+
     fn new(view: &View, field: &CollectedField) -> Option<Self> {
         let place = match view.columns.place(field.field.as_str()) {
             Place::LeftOut => return None,

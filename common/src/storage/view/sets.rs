@@ -9,7 +9,8 @@ use super::segment::{Cell, Segment};
 use super::selection::{Rows, with_codes};
 use crate::aggregate::Partial;
 
-/// How many bits are kept at the most, all groups together: 4 MB, which is about what a cache holds.
+/// How many bits are kept at the most, all groups and fields together: 4 MB, which is about what a cache
+/// holds.
 const MAX_BITS: usize = 1 << 25;
 
 /// The sets of a field, by group.
@@ -30,14 +31,15 @@ enum Members {
 }
 
 impl Sets {
-    /// Sets for so many groups; none if groups are to be added as they come.
-    pub(super) fn new(view: &View, place: Option<usize>, groups: Option<usize>) -> Self {
+    /// Sets for so many groups, of one of `fields` fields; none if groups are to be added as they come.
+    pub(super) fn new(view: &View, place: Option<usize>, groups: Option<usize>, fields: usize) -> Self {
         let is_coded = |segment: &Segment| matches!(segment, Segment::Codes(_) | Segment::Missing(_));
         let coded = place.is_some_and(|place| segments(view, place).all(is_coded));
         let numbering = if coded { Numbering::Codes } else { Numbering::AsTheyCome };
         let width = place.map_or(0, |place| view.columns.dictionary(place).len());
-        let bits =
-            groups.and_then(|groups| groups.checked_mul(width)).filter(|bits| coded && *bits <= MAX_BITS);
+        let bits = groups
+            .and_then(|groups| groups.checked_mul(width))
+            .filter(|bits| coded && *bits <= MAX_BITS / fields.max(1));
         let members = match bits {
             Some(bits) => Members::Bits { width, bits: vec![0; bits.div_ceil(64)] },
             None => Members::Pairs(HashSet::new()),
@@ -46,7 +48,13 @@ impl Sets {
     }
 
     /// Adds the values of some rows, each to the set of its group.
-    pub(super) fn add(&mut self, segment: Option<&Segment>, rows: &Rows, groups: &[u32]) {
+    pub(super) fn add(
+        &mut self,
+        segment: Option<&Segment>,
+        dictionary: &Dictionary,
+        rows: &Rows,
+        groups: &[u32],
+    ) {
         let Some(segment) = segment.filter(|segment| !matches!(segment, Segment::Missing(_))) else { return };
         match (&mut self.members, &self.numbering, segment) {
             (Members::Bits { width, bits }, _, Segment::Codes(codes)) => {
@@ -68,7 +76,7 @@ impl Sets {
                 rows.each(|place, row| match segment.at(row) {
                     Cell::Missing => {}
                     cell => {
-                        pairs.insert(pair(groups[place], interner.number(cell)));
+                        pairs.insert(pair(groups[place], interner.number(cell, dictionary)));
                     }
                 });
             }

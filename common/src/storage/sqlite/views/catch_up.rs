@@ -8,7 +8,7 @@ use std::thread;
 
 use rusqlite::{Connection, OptionalExtension, Rows};
 
-use super::ViewLimits;
+use super::{Droppable, ViewLimits};
 use crate::bucket::BucketName;
 use crate::storage::sqlite::registry::not_found;
 use crate::storage::view::View;
@@ -67,17 +67,16 @@ pub(in crate::storage::sqlite) fn state(
 /// What became of bringing a view up to date.
 pub(super) enum CaughtUp {
     Ready(Synced),
-    /// It would take so much memory, or more, and has not got it.
-    NoRoom {
-        bytes: usize,
-    },
+    /// It takes more memory than it has got.
+    NoRoom(Synced),
 }
 
 /// A view, and which state of the bucket it shows.
 pub(super) struct Synced {
     pub(super) view: View,
-    /// Whether it was changed when it was last brought up to date.
-    pub(super) has_changed: bool,
+    /// Fields that alone make the view too large.
+    too_large: HashSet<Arc<str>>,
+    has_changed: bool,
     number: i64,
     generation: i64,
     last_seq: i64,
@@ -88,12 +87,13 @@ impl Synced {
     /// The view of an empty bucket, to be brought up to date.
     pub(super) fn new(state: &State, rows_per_chunk: usize, fields: &[&str]) -> Self {
         let asked = fields.iter().map(|field| Arc::from(*field)).collect();
-        Self::empty(state, rows_per_chunk, asked)
+        Self::empty(state, View::new(rows_per_chunk, asked), HashSet::new())
     }
 
-    fn empty(state: &State, rows_per_chunk: usize, asked: HashSet<Arc<str>>) -> Self {
+    fn empty(state: &State, view: View, too_large: HashSet<Arc<str>>) -> Self {
         Self {
-            view: View::new(rows_per_chunk, asked),
+            view,
+            too_large,
             has_changed: true,
             number: state.number,
             generation: state.generation,
@@ -103,44 +103,64 @@ impl Synced {
         }
     }
 
+    /// Whether the view was changed, or made, when it was last brought up to date.
+    pub(super) fn has_changed(&self) -> bool {
+        self.has_changed
+    }
+
     /// The view to go on with: this one, or an empty one where this is of no use any more.
     pub(super) fn continued(mut self, state: &State, limits: ViewLimits, fields: &[&str]) -> Self {
         let is_other = (self.number, self.generation) != (state.number, state.generation);
         let (first_tombstone, _) = state.tombstones;
         let has_missed = first_tombstone > self.last_tombstone + 1;
-        let left_out = || fields.iter().filter(|field| !self.view.has(field));
-        let cost: usize = left_out().map(|field| self.view.cost_of(field)).sum();
-        let lacks = left_out().next().is_some() && self.view.bytes().saturating_add(cost) <= limits.max_bytes;
-        if is_other || has_missed || lacks || self.view.is_worn() {
+        if is_other || has_missed || self.view.is_worn() || self.lacks(limits.max_bytes, fields) {
             let mut asked = self.view.asked();
             asked.extend(fields.iter().map(|field| Arc::from(*field)));
-            return Self::empty(state, limits.rows_per_chunk, asked);
+            asked.retain(|field| is_other || !self.too_large.contains(field));
+            let too_large = if is_other { HashSet::new() } else { self.too_large };
+            return Self::empty(state, View::new(limits.rows_per_chunk, asked), too_large);
         }
-        self.view
-            .ask(fields.iter().copied().filter(|field| self.view.has(field)).collect::<Vec<_>>().into_iter());
+        self.view.ask(fields.iter().copied());
+        self.has_changed = false;
         self
     }
 
-    /// Brings the view up to date. `make_room` says how many bytes it may take.
+    /// Whether a field was left out that may have room.
+    fn lacks(&self, max_bytes: usize, fields: &[&str]) -> bool {
+        let is_left_out = |field: &&&str| !self.view.has(field) && !self.too_large.contains(**field);
+        let left_out: Vec<&&str> = fields.iter().filter(is_left_out).collect();
+        let cost: usize = left_out.iter().map(|field| self.view.cost_of(field)).sum();
+        !left_out.is_empty() && self.view.bytes_of_asked().saturating_add(cost) <= max_bytes
+    }
+
+    /// An empty view to be made without the field that takes most of this one; none if no field is asked for.
+    pub(super) fn without_largest(mut self, state: &State) -> Option<(Self, Arc<str>)> {
+        let largest = self.view.largest_asked()?;
+        let mut asked = self.view.asked();
+        asked.remove(&largest);
+        self.too_large.insert(Arc::clone(&largest));
+        Some((Self::empty(state, self.view.emptied(asked), self.too_large), largest))
+    }
+
+    /// Brings the view up to date. `make_room` says how many bytes it may take, of which others may be dropped.
     pub(super) fn caught_up(
         mut self,
         connection: &Connection,
         state: &State,
-        make_room: impl Fn(usize) -> usize + Sync,
+        make_room: impl Fn(usize, Droppable) -> usize + Sync,
     ) -> Result<CaughtUp, StorageError> {
-        self.has_changed = self.last_seq < state.last_seq || self.last_tombstone < state.tombstones.1;
-        if !self.has_changed {
+        if self.last_seq >= state.last_seq && self.last_tombstone >= state.tombstones.1 {
             return Ok(CaughtUp::Ready(self));
         }
+        self.has_changed = true;
         self.remove_gone(connection)?;
         if !self.add_new(connection, &make_room)? {
-            return Ok(CaughtUp::NoRoom { bytes: self.view.bytes() });
+            return Ok(CaughtUp::NoRoom(self));
         }
         self.last_seq = state.last_seq.max(self.last_seq);
         self.last_tombstone = state.tombstones.1.max(self.last_tombstone);
         self.view.settle();
-        let fits = self.fits(make_room);
-        Ok(if fits { CaughtUp::Ready(self) } else { CaughtUp::NoRoom { bytes: self.view.bytes() } })
+        Ok(if self.fits(&make_room) { CaughtUp::Ready(self) } else { CaughtUp::NoRoom(self) })
     }
 
     fn remove_gone(&mut self, connection: &Connection) -> Result<(), StorageError> {
@@ -160,7 +180,7 @@ impl Synced {
     fn add_new(
         &mut self,
         connection: &Connection,
-        make_room: &(impl Fn(usize) -> usize + Sync),
+        make_room: &(impl Fn(usize, Droppable) -> usize + Sync),
     ) -> Result<bool, StorageError> {
         let sql = format!("SELECT seq, ts, doc FROM record_{} WHERE seq > ?1 ORDER BY seq", self.number);
         let mut statement = connection.prepare_cached(&sql)?;
@@ -190,7 +210,11 @@ impl Synced {
     }
 
     /// Says whether there was room for all of it.
-    fn add(&mut self, batch: &Batch, make_room: &impl Fn(usize) -> usize) -> Result<bool, StorageError> {
+    fn add(
+        &mut self,
+        batch: &Batch,
+        make_room: &impl Fn(usize, Droppable) -> usize,
+    ) -> Result<bool, StorageError> {
         for ((seq, time), document) in batch.rows.iter().zip(batch.documents.iter()) {
             let filled = self.view.push(*seq, *time, document?)?;
             if filled && !self.fits(make_room) {
@@ -200,11 +224,12 @@ impl Synced {
         Ok(true)
     }
 
-    /// Whether the view has room, if need be without columns that nobody asked for.
-    fn fits(&mut self, make_room: impl Fn(usize) -> usize) -> bool {
-        let bytes = self.view.bytes();
-        let room = make_room(bytes);
-        bytes <= room || self.view.shrink_to(room)
+    /// Whether the view has room. For columns that nobody asked for no view is dropped that others use.
+    fn fits(&mut self, make_room: &impl Fn(usize, Droppable) -> usize) -> bool {
+        [Droppable::LongUnused, Droppable::Any].into_iter().any(|droppable| {
+            let room = make_room(self.view.bytes(), droppable);
+            self.view.shrink_to(room)
+        })
     }
 }
 
