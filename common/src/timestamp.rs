@@ -13,11 +13,15 @@
 //!
 //! A record time without a zone is UTC (ISO 8601 calls it local time; Backdrop read it as UTC).
 
+mod text;
+
 use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
+
+pub(crate) use text::TimestampText;
 
 const MILLIS_PER_SECOND: i64 = 1_000;
 const MILLIS_PER_MINUTE: i64 = 60 * MILLIS_PER_SECOND;
@@ -90,6 +94,11 @@ impl Timestamp {
         Scanner(text.as_bytes()).query_time()?.to_timestamp()
     }
 
+    /// The instant as it is shown.
+    pub(crate) fn text(self) -> TimestampText {
+        TimestampText::of(self)
+    }
+
     /// The calendar day in UTC.
     pub(crate) fn date(self) -> NaiveDate {
         DateTime::from_timestamp_millis(self.0).expect("a Timestamp is within chrono's range").date_naive()
@@ -109,22 +118,7 @@ const DAYS_BEFORE_1970: i64 = 719_163;
 /// where they are not zero.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let date = self.date();
-        let of_day = self.0.rem_euclid(MILLIS_PER_DAY);
-        write!(
-            formatter,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            date.year(),
-            date.month(),
-            date.day(),
-            of_day / MILLIS_PER_HOUR,
-            of_day / MILLIS_PER_MINUTE % 60,
-            of_day / MILLIS_PER_SECOND % 60,
-        )?;
-        match of_day % MILLIS_PER_SECOND {
-            0 => formatter.write_str("+00:00"),
-            millis => write!(formatter, ".{millis:03}+00:00"),
-        }
+        formatter.write_str(self.text().as_str())
     }
 }
 
@@ -136,7 +130,7 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text().as_str())
     }
 }
 
