@@ -163,13 +163,33 @@ impl Partial {
             }
             CollectMethod::Sum => Reduced::Value(numbers_only()?.total()),
             CollectMethod::Mean => Reduced::Value(numbers_only()?.mean()),
-            CollectMethod::Set => {
-                let mut values: Vec<_> = self.set.iter().flatten().cloned().collect();
-                values.sort_unstable();
-                Reduced::Set(values)
-            }
+            CollectMethod::Set => sorted(self.set.iter().flatten().cloned()),
         })
     }
+
+    /// The value of an answer. A set is taken and not copied, so there is one only once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partial::reduce`].
+    pub(crate) fn take(&mut self, method: CollectMethod) -> Result<Reduced, InvalidQuery> {
+        match method {
+            CollectMethod::Set => Ok(sorted(self.set.take().into_iter().flatten())),
+            CollectMethod::Count | CollectMethod::Sum | CollectMethod::Mean => self.reduce(method),
+        }
+    }
+}
+
+impl Default for Reduced {
+    fn default() -> Self {
+        Self::Value(Value::Null)
+    }
+}
+
+fn sorted(set: impl Iterator<Item = Value>) -> Reduced {
+    let mut values: Vec<Value> = set.collect();
+    values.sort_unstable();
+    Reduced::Set(values)
 }
 
 /// What a partial is reduced to.
@@ -218,6 +238,7 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(found, reduced, "{method:?} of {values:?}");
+        assert_eq!(partial(values).take(method), partial(values).reduce(method), "{method:?} of {values:?}");
     }
 
     #[test]

@@ -5,22 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::shape::{AnswerRow, Cell};
+use crate::shape::{AnswerRow, Cell, GroupAnswer};
 use crate::storage::{Documents, StorageError};
 use crate::value::ValueRef;
 
 /// Groups as CSV.
-pub fn groups(rows: &[AnswerRow]) -> Vec<u8> {
-    let header: BTreeSet<&str> =
-        rows.iter().flat_map(|row| row.cells().iter().map(|(column, _)| &**column)).collect();
-    let records = rows.iter().map(|row| {
-        let cells: BTreeMap<&str, &Cell> =
-            row.cells().iter().map(|(column, cell)| (&**column, cell)).collect();
-        header
-            .iter()
-            .map(|column| cells.get(column).map_or_else(String::new, |cell| cell_text(cell)))
-            .collect()
-    });
+pub fn groups(answer: &GroupAnswer) -> Vec<u8> {
+    let rows = answer.rows();
+    // A column that none of the rows has is left out.
+    let mut header: Vec<&str> =
+        answer.columns().filter(|column| rows.iter().any(|row| row.get(column).is_some())).collect();
+    header.sort_unstable();
+    let cell = |row: AnswerRow<'_>, column: &str| row.get(column).map_or_else(String::new, cell_text);
+    let records = rows.iter().map(|row| header.iter().map(move |column| cell(row, column)));
     write(&header, records)
 }
 
@@ -40,10 +37,14 @@ pub fn records(documents: &Documents) -> Result<Vec<u8>, StorageError> {
         let text = |key: &&str| fields.get(key).map_or_else(String::new, |value| value_text(*value));
         records.push(header.iter().map(text).collect());
     }
+    let header: Vec<&str> = header.into_iter().collect();
     Ok(write(&header, records.into_iter()))
 }
 
-fn write(header: &BTreeSet<&str>, records: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+fn write<R>(header: &[&str], records: impl Iterator<Item = R>) -> Vec<u8>
+where
+    R: IntoIterator<Item = String>,
+{
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     // Writing to memory does not fail.
     if !header.is_empty() {
@@ -55,11 +56,11 @@ fn write(header: &BTreeSet<&str>, records: impl Iterator<Item = Vec<String>>) ->
     writer.into_inner().unwrap_or_default()
 }
 
-fn cell_text(cell: &Cell) -> String {
+fn cell_text(cell: Cell<'_>) -> String {
     match cell {
-        Cell::Value(value) => value_text(value.as_ref()),
-        Cell::List(values) => json(values),
-        Cell::Rows(rows) => json(rows),
+        Cell::Value(value) => value_text(value),
+        Cell::List(values) => json(&values),
+        Cell::Rows(rows) => json(&rows),
     }
 }
 
@@ -81,7 +82,12 @@ fn json(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aggregate::Partial;
+    use crate::query::Query;
+    use crate::query::args::{QueryArgs, QueryContext};
     use crate::record::Record;
+    use crate::shape::shape;
+    use crate::storage::Row;
     use crate::storage::document::encode;
     use crate::timestamp::Timestamp;
     use crate::value::Value;
@@ -108,6 +114,50 @@ mod tests {
     #[test]
     fn no_rows_no_header() {
         assert_eq!(records(&Documents::default()).expect("CSV"), b"");
-        assert_eq!(groups(&[]), b"");
+        check_groups("group_by=kind", Vec::new(), "");
+    }
+
+    #[track_caller]
+    fn check_groups(text: &str, rows: Vec<Row>, expected: &str) {
+        let now = Timestamp::parse("2020-01-01").expect("a time");
+        let context = QueryContext { raw_queries_allowed: true, now, max_rows: 100 };
+        let query = QueryArgs::parse(text).and_then(|args| args.into_query(&context));
+        let Ok(Query::Groups(query)) = query else { panic!("{text}: {query:?}") };
+        let answer = shape(&query, rows).expect("an answer");
+        assert_eq!(String::from_utf8(groups(&answer)).expect("text"), expected, "{text}");
+    }
+
+    #[test]
+    fn groups_with_sets_gaps_and_periods() {
+        let row = |kind: &str, month: &str| {
+            let mut partial = Partial::new(true);
+            partial.add(ValueRef::Text("x"));
+            partial.add(ValueRef::Float(2.0));
+            let keys = Box::new([Value::from(kind)]);
+            Row { keys, start: Timestamp::parse(month).ok(), count: 2, collected: Box::new([partial]) }
+        };
+        let months = "period=month&start_at=2014-01-01T00:00:00Z&end_at=2014-03-01T00:00:00Z";
+        let flat = format!("group_by=kind&collect=size&flatten=true&{months}");
+        check_groups(
+            &flat,
+            vec![row("a", "2014-02-01")],
+            "_count,_end_at,_start_at,kind,size,size:set\r\n\
+             0,2014-02-01T00:00:00+00:00,2014-01-01T00:00:00+00:00,a,,\r\n\
+             2,2014-03-01T00:00:00+00:00,2014-02-01T00:00:00+00:00,a,\"[2.0,\"\"x\"\"]\",\"[2.0,\"\"x\"\"]\"\r\n",
+        );
+        // No row has anything under the bare name.
+        check_groups(
+            &format!("{flat}&sort_by=_count:ascending&limit=1"),
+            vec![row("a", "2014-02-01")],
+            "_count,_end_at,_start_at,kind,size:set\r\n\
+             0,2014-02-01T00:00:00+00:00,2014-01-01T00:00:00+00:00,a,\r\n",
+        );
+        check_groups(
+            &format!("group_by=kind&collect=size:count&{months}").replace("03-01", "02-01"),
+            vec![row("a", "2014-01-01")],
+            "_count,_group_count,kind,size:count,values\r\n\
+             2,1,a,2,\"[{\"\"_start_at\"\":\"\"2014-01-01T00:00:00+00:00\"\",\
+             \"\"_end_at\"\":\"\"2014-02-01T00:00:00+00:00\"\",\"\"_count\"\":2,\"\"size:count\"\":2}]\"\r\n",
+        );
     }
 }

@@ -4,6 +4,8 @@
 //! order in which MongoDB sorts those types, so that a server can sort for us. `1` and `1.0` are
 //! one value; `true` and `1` are two.
 
+mod beginning;
+
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
@@ -11,6 +13,8 @@ use hashbrown::Equivalent;
 use serde::{Serialize, Serializer};
 
 use crate::timestamp::Timestamp;
+
+pub(crate) use beginning::Beginning;
 
 /// A value that owns its text.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use backdrop_common::bucket::BucketConfig;
 use backdrop_common::csv_export;
 use backdrop_common::http::{ApiError, etag, is_fresh};
-use backdrop_common::shape::AnswerRow;
+use backdrop_common::shape::GroupAnswer;
 use backdrop_common::storage::{Documents, StorageError, StorageErrorKind};
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
@@ -23,7 +23,7 @@ pub(crate) enum Found {
     /// Records as they are stored.
     Records(Documents),
     /// Groups.
-    Groups(Vec<AnswerRow>),
+    Groups(GroupAnswer),
 }
 
 /// The body of an answer and its tag. Clones share the bytes.
@@ -109,7 +109,7 @@ pub(crate) fn cache_control(bucket: &BucketConfig) -> &'static str {
 fn csv(found: &Found) -> Result<Vec<u8>, StorageError> {
     match found {
         Found::Records(documents) => csv_export::records(documents),
-        Found::Groups(rows) => Ok(csv_export::groups(rows)),
+        Found::Groups(answer) => Ok(csv_export::groups(answer)),
     }
 }
 
@@ -125,7 +125,7 @@ fn json(found: &Found, published: bool) -> Result<Vec<u8>, StorageError> {
     }
     body.extend_from_slice(b"\"data\":");
     match found {
-        Found::Groups(rows) => to_writer(&mut body, rows).map_err(damaged)?,
+        Found::Groups(answer) => answer.write_json(&mut body),
         Found::Records(documents) => {
             body.push(b'[');
             for (index, document) in documents.iter().enumerate() {

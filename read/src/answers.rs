@@ -68,7 +68,7 @@ mod tests {
 
     use backdrop_common::bucket::{BucketAddress, BucketConfig, TokenChange};
     use backdrop_common::query::RecordQuery;
-    use backdrop_common::storage::{BucketSave, SqliteEngine, StorageEngine};
+    use backdrop_common::storage::{BucketSave, Documents, SqliteEngine, StorageEngine};
     use rocket::tokio;
     use rocket::tokio::sync::Notify;
 
@@ -90,7 +90,7 @@ mod tests {
 
     async fn body() -> Result<Body, ApiError> {
         let config = BucketConfig::new(BucketName::parse("foo").expect("a name"));
-        Body::write(Found::Groups(Vec::new()), Form::new(&config, false)).await
+        Body::write(Found::Records(Documents::default()), Form::new(&config, false)).await
     }
 
     #[rocket::async_test]

@@ -4,7 +4,7 @@ use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
 use backdrop_common::http::{ApiError, Authorization, Client, data_type_address};
 use backdrop_common::query::args::{QueryArgs, QueryContext};
 use backdrop_common::query::{GroupQuery, InvalidQuery, Query};
-use backdrop_common::shape::{AnswerRow, shape, shift};
+use backdrop_common::shape::{GroupAnswer, shape, shift};
 use backdrop_common::timestamp::Timestamp;
 use rocket::http::Header;
 use rocket::http::uri::Host;
@@ -146,7 +146,7 @@ pub(crate) async fn find(app: &ReadApp, bucket: &BucketName, query: Query) -> Re
 }
 
 /// The groups that a query asks for, in a window that moved to where the data is.
-async fn groups(app: &ReadApp, bucket: &BucketName, query: GroupQuery) -> Result<Vec<AnswerRow>, ApiError> {
+async fn groups(app: &ReadApp, bucket: &BucketName, query: GroupQuery) -> Result<GroupAnswer, ApiError> {
     let mut query = query;
     let mut rows = app.engine.aggregate(bucket, &query).await?;
     let periods = shift(&query, &rows);

@@ -104,7 +104,7 @@ mod tests {
     use backdrop_common::aggregate::Partial;
     use backdrop_common::query::GroupQuery;
     use backdrop_common::query::args::QueryContext;
-    use backdrop_common::shape::{AnswerRow, shape};
+    use backdrop_common::shape::{GroupAnswer, shape};
     use backdrop_common::storage::Row;
     use backdrop_common::timestamp::Timestamp;
     use backdrop_common::value::{Value, ValueRef};
@@ -121,7 +121,7 @@ mod tests {
     }
 
     /// The answer to a query where the records are a kind, a time and a size, in the order of both.
-    pub(super) fn answer_rows(query: &str, records: &[(&str, &str, i64)]) -> Vec<AnswerRow> {
+    pub(super) fn group_answer(query: &str, records: &[(&str, &str, i64)]) -> GroupAnswer {
         let query = group_query(query);
         let mut rows: Vec<Row> = Vec::new();
         for (kind, time, size) in records {

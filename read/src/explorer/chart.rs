@@ -7,9 +7,9 @@ use askama::Template;
 use backdrop_common::field::FieldName;
 use backdrop_common::period::Period;
 use backdrop_common::query::{Collect, CollectMethod, GroupQuery};
-use backdrop_common::shape::{AnswerRow, Cell};
+use backdrop_common::shape::{AnswerRow, AnswerRows, Cell};
 use backdrop_common::timestamp::Timestamp;
-use backdrop_common::value::Value;
+use backdrop_common::value::ValueRef;
 use backdrop_pages::chart::{Bar, BarChart, LineChart, RowChart, SERIES, Series};
 
 use super::table::time_text;
@@ -61,7 +61,8 @@ impl Outline {
 
     /// The chart of what was found; none where there is nothing to draw.
     pub(crate) fn picture(&self, found: &Found) -> Option<Picture> {
-        let Found::Groups(rows) = found else { return None };
+        let Found::Groups(answer) = found else { return None };
+        let rows = answer.rows();
         if rows.is_empty() {
             return None;
         }
@@ -74,13 +75,17 @@ impl Outline {
         Some(Picture { title: self.title.clone(), svg: svg.ok()?, note })
     }
 
-    fn groups(&self, rows: &[AnswerRow]) -> (Result<String, askama::Error>, Option<String>) {
+    fn groups(&self, rows: AnswerRows<'_>) -> (Result<String, askama::Error>, Option<String>) {
         let bar = |row| Bar { label: self.name(row), value: self.value(row) };
         let bars = rows.iter().take(GROUPS).map(bar).collect();
         (RowChart::new(&*self.title, bars).render(), note(GROUPS, rows.len(), "groups"))
     }
 
-    fn periods(&self, period: Period, rows: &[AnswerRow]) -> (Result<String, askama::Error>, Option<String>) {
+    fn periods(
+        &self,
+        period: Period,
+        rows: AnswerRows<'_>,
+    ) -> (Result<String, askama::Error>, Option<String>) {
         let bar = |row| Bar {
             label: start(row).map_or_else(String::new, |start| label(period, start)),
             value: self.value(row),
@@ -90,10 +95,10 @@ impl Outline {
     }
 
     /// Nested or flat, the periods of the groups that come first.
-    fn lines(&self, period: Period, rows: &[AnswerRow]) -> (Result<String, askama::Error>, Option<String>) {
+    fn lines(&self, period: Period, rows: AnswerRows<'_>) -> (Result<String, askama::Error>, Option<String>) {
         let mut lines: Vec<(String, BTreeMap<Timestamp, Option<f64>>)> = Vec::new();
         let mut others = 0;
-        for row in rows {
+        for row in rows.iter() {
             let (name, place) = (self.name(row), lines.len());
             let place = lines.iter().position(|(known, _)| *known == name).unwrap_or(place);
             if place == lines.len() {
@@ -103,12 +108,10 @@ impl Outline {
                 }
                 lines.push((name, BTreeMap::new()));
             }
-            let nested = row
-                .cells()
-                .iter()
-                .find_map(|(_, cell)| if let Cell::Rows(rows) = cell { Some(rows) } else { None });
-            for row in nested.map_or(std::slice::from_ref(row), Vec::as_slice) {
-                lines[place].1.extend(start(row).map(|start| (start, self.value(row))));
+            let mut add = |row| lines[place].1.extend(start(row).map(|start| (start, self.value(row))));
+            match row.periods() {
+                Some(periods) => periods.iter().for_each(add),
+                None => add(row),
             }
         }
         let mut starts: Vec<Timestamp> =
@@ -132,20 +135,20 @@ impl Outline {
     }
 
     /// What a group is called: the values of its keys.
-    fn name(&self, row: &AnswerRow) -> String {
-        let text = |key: &FieldName| match cell(row, key.as_str()) {
-            Some(Cell::Value(Value::Text(text))) => text.to_string(),
-            Some(cell) => serde_json::to_string(cell).unwrap_or_default(),
+    fn name(&self, row: AnswerRow<'_>) -> String {
+        let text = |key: &FieldName| match row.get(key.as_str()) {
+            Some(Cell::Value(ValueRef::Text(text))) => text.to_owned(),
+            Some(cell) => serde_json::to_string(&cell).unwrap_or_default(),
             None => String::new(),
         };
         self.keys.iter().map(text).collect::<Vec<_>>().join(", ")
     }
 
     #[expect(clippy::cast_precision_loss, reason = "no eye sees it in a chart")]
-    fn value(&self, row: &AnswerRow) -> Option<f64> {
-        match cell(row, &self.column)? {
-            Cell::Value(Value::Int(value)) => Some(*value as f64),
-            Cell::Value(Value::Float(value)) => Some(*value),
+    fn value(&self, row: AnswerRow<'_>) -> Option<f64> {
+        match row.get(&self.column)? {
+            Cell::Value(ValueRef::Int(value)) => Some(value as f64),
+            Cell::Value(ValueRef::Float(value)) => Some(value),
             _ => None,
         }
     }
@@ -166,13 +169,9 @@ fn named(collect: &Collect) -> String {
     }
 }
 
-fn cell<'a>(row: &'a AnswerRow, column: &str) -> Option<&'a Cell> {
-    row.cells().iter().find(|(name, _)| **name == *column).map(|(_, cell)| cell)
-}
-
-fn start(row: &AnswerRow) -> Option<Timestamp> {
-    match cell(row, "_start_at")? {
-        Cell::Value(Value::Time(start)) => Some(*start),
+fn start(row: AnswerRow<'_>) -> Option<Timestamp> {
+    match row.get("_start_at")? {
+        Cell::Value(ValueRef::Time(start)) => Some(start),
         _ => None,
     }
 }
@@ -192,10 +191,10 @@ fn label(period: Period, start: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explorer::tests::{answer_rows, group_query};
+    use crate::explorer::tests::{group_answer, group_query};
 
     fn picture(query: &str, records: &[(&str, &str, i64)]) -> Option<Picture> {
-        Outline::of(&group_query(query)).picture(&Found::Groups(answer_rows(query, records)))
+        Outline::of(&group_query(query)).picture(&Found::Groups(group_answer(query, records)))
     }
 
     const SPAN: &str = "start_at=2014-01-01T00:00:00Z&end_at=2014-04-01T00:00:00Z";

@@ -1,10 +1,9 @@
 //! Answers as tables, as much of them as somebody can look through.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use backdrop_common::period::Period;
-use backdrop_common::shape::{AnswerRow, Cell};
+use backdrop_common::shape::{AnswerRow, AnswerRows, Cell};
 use backdrop_common::storage::{Documents, StorageError};
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::value::{Value, ValueRef};
@@ -66,7 +65,7 @@ impl Tables {
     pub(crate) fn of(found: &Found) -> Result<Self, StorageError> {
         let tables = match found {
             Found::Records(documents) => vec![records(documents)?],
-            Found::Groups(rows) => groups(rows),
+            Found::Groups(answer) => groups(answer.rows()),
         };
         Ok(Self(tables.into_iter().filter(|table| !table.rows.is_empty()).collect()))
     }
@@ -94,65 +93,41 @@ fn records(documents: &Documents) -> Result<Table, StorageError> {
     Ok(table("Records", &names, rows, note))
 }
 
-fn groups(rows: &[AnswerRow]) -> Vec<Table> {
-    let is_nested = rows.iter().any(|row| periods(row).is_some());
-    let groups = rows.iter().map(|row| row.cells().iter().filter(|(_, cell)| !matches!(cell, Cell::Rows(_))));
+fn groups(rows: AnswerRows<'_>) -> Vec<Table> {
+    let is_nested = rows.iter().next().is_some_and(|row| row.periods().is_some());
     let caption = if is_nested { "Groups" } else { "Rows" };
-    let groups = limited(caption, groups);
+    let groups = limited(caption, rows.len(), rows.iter().map(AnswerRow::cells));
     if !is_nested {
         return vec![groups];
     }
-    let periods = rows.iter().flat_map(|row| {
-        // What a group has in common with its periods, but for what is counted in both.
-        let names = |name: &Arc<str>| periods(row).unwrap_or_default().iter().any(|row| has(row, name));
-        let keys: Vec<_> = row
-            .cells()
-            .iter()
-            .filter(|(name, cell)| {
-                !matches!(cell, Cell::Rows(_)) && **name != *"_group_count" && !names(name)
-            })
-            .collect();
-        periods(row).unwrap_or_default().iter().map(move |row| keys.clone().into_iter().chain(row.cells()))
-    });
-    vec![groups, limited("Periods of each group", periods)]
+    let periods = || rows.iter().filter_map(|row| Some((row, row.periods()?)));
+    let count = periods().map(|(_, periods)| periods.len()).sum();
+    let rows =
+        periods().flat_map(|(group, periods)| periods.iter().map(move |row| group.keys().chain(row.cells())));
+    vec![groups, limited("Periods of each group", count, rows)]
 }
 
-fn periods(row: &AnswerRow) -> Option<&[AnswerRow]> {
-    row.cells().iter().find_map(|(_, cell)| match cell {
-        Cell::Rows(rows) => Some(&**rows),
-        Cell::Value(_) | Cell::List(_) => None,
-    })
-}
-
-fn has(row: &AnswerRow, column: &str) -> bool {
-    row.cells().iter().any(|(name, _)| **name == *column)
-}
-
-/// A table of as many rows as are shown.
-fn limited<'a, R>(caption: &'static str, rows: impl Iterator<Item = R>) -> Table
+/// A table of as many rows as are shown, of so many.
+fn limited<'a, R>(caption: &'static str, count: usize, rows: impl Iterator<Item = R>) -> Table
 where
-    R: IntoIterator<Item = &'a (Arc<str>, Cell)>,
+    R: Iterator<Item = (&'a str, Cell<'a>)>,
 {
     let mut names: Vec<&str> = Vec::new();
     let mut shown = Vec::new();
-    let mut rows = rows;
-    for row in rows.by_ref().take(ROWS) {
+    for row in rows.take(ROWS) {
         let mut cells = BTreeMap::new();
-        for (name, cell) in row {
-            if !names.contains(&&**name) {
+        // A table has no room for the periods of a group; they have a table of their own.
+        for (name, cell) in row.filter(|(_, cell)| !matches!(cell, Cell::Rows(_))) {
+            if !names.contains(&name) {
                 names.push(name);
             }
-            cells.insert(&**name, shown_cell(cell));
+            cells.insert(name, shown_cell(cell));
         }
         shown.push(cells);
     }
-    let note = match rows.count() {
-        0 => None,
-        more => Some(format!(
-            "These are the first {ROWS} of {} rows; the JSON and the CSV have all of them.",
-            ROWS + more
-        )),
-    };
+    let note = (count > ROWS).then(|| {
+        format!("These are the first {ROWS} of {count} rows; the JSON and the CSV have all of them.")
+    });
     table(caption, &names, shown, note)
 }
 
@@ -184,11 +159,10 @@ impl Shown {
     }
 }
 
-fn shown_cell(cell: &Cell) -> Shown {
+fn shown_cell(cell: Cell<'_>) -> Shown {
     match cell {
-        Cell::Value(value) => shown(value.as_ref()),
+        Cell::Value(value) => shown(value),
         Cell::List(values) => Shown { text: list(values), kind: Kind::Other },
-        // A table has no room for one; they have a table of their own.
         Cell::Rows(_) => Shown::default(),
     }
 }
@@ -239,7 +213,7 @@ mod tests {
     use backdrop_common::storage::{BucketSave, SqliteEngine, StorageEngine};
 
     use super::*;
-    use crate::explorer::tests::answer_rows;
+    use crate::explorer::tests::group_answer;
 
     fn texts(table: &Table) -> Vec<String> {
         let names: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
@@ -293,14 +267,15 @@ mod tests {
     #[test]
     fn nothing_is_no_table() {
         assert!(Tables::of(&Found::Records(Documents::default())).expect("tables").0.is_empty());
-        assert!(Tables::of(&Found::Groups(Vec::new())).expect("tables").0.is_empty());
+        let nothing = group_answer("group_by=kind", &[]);
+        assert!(Tables::of(&Found::Groups(nothing)).expect("tables").0.is_empty());
     }
 
     #[test]
     fn groups_with_periods_are_two_tables() {
         let query = "group_by=kind&period=day&collect=size:sum&start_at=2014-01-01T00:00:00Z&end_at=2014-01-03T00:00:00Z";
-        let rows = answer_rows(query, &[("a", "2014-01-01", 2), ("b", "2014-01-02", 3)]);
-        let tables = Tables::of(&Found::Groups(rows)).expect("tables").0;
+        let answer = group_answer(query, &[("a", "2014-01-01", 2), ("b", "2014-01-02", 3)]);
+        let tables = Tables::of(&Found::Groups(answer)).expect("tables").0;
         assert_eq!(
             texts(&tables[0]),
             ["kind | _count | size:sum | _group_count", "a | 1 | 2 | 1", "b | 1 | 3 | 1"]
@@ -319,8 +294,9 @@ mod tests {
 
     #[test]
     fn a_long_answer_is_cut_off_and_says_so() {
-        let rows = answer_rows("period=hour&start_at=2014-01-01T00:00:00Z&end_at=2014-02-01T00:00:00Z", &[]);
-        let tables = Tables::of(&Found::Groups(rows)).expect("tables").0;
+        let answer =
+            group_answer("period=hour&start_at=2014-01-01T00:00:00Z&end_at=2014-02-01T00:00:00Z", &[]);
+        let tables = Tables::of(&Found::Groups(answer)).expect("tables").0;
         assert_eq!(tables[0].rows.len(), ROWS);
         let note = tables[0].note.as_deref().expect("a note");
         assert!(note.contains("first 500 of 744 rows"), "{note}");
