@@ -38,11 +38,7 @@ impl Asked<'_> {
     }
 
     /// The view, if groups are better made from it.
-    pub(super) fn view_for_groups(
-        &self,
-        query: &GroupQuery,
-        turn: Option<Turn>,
-    ) -> Result<Option<View>, StorageError> {
+    fn view_for_groups(&self, query: &GroupQuery, turn: Option<Turn>) -> Result<Option<View>, StorageError> {
         let Some(turn) = turn else { return Ok(None) };
         if turn.is_cold() && self.has_few(&query.selection, turn.few())? {
             return Ok(None);
