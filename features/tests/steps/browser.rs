@@ -171,12 +171,14 @@ async fn has_table(world: &mut BackdropWorld, step: &Step) -> anyhow::Result<()>
 
 #[then("the page is accessible")]
 async fn accessible(world: &mut BackdropWorld) -> anyhow::Result<()> {
-    let obstacles = world.browser().await?.obstacles().await?;
+    let browser = world.browser().await?;
+    let obstacles = eventually(async || browser.obstacles().await).await?;
     ensure!(obstacles.is_empty(), "axe-core finds:\n{}", obstacles.join("\n"));
     Ok(())
 }
 
 #[then(expr = "a picture of the page is kept as {string}")]
 async fn keep_picture(world: &mut BackdropWorld, name: String) -> anyhow::Result<()> {
-    world.browser().await?.keep_picture(&name).await
+    let browser = world.browser().await?;
+    eventually(async || browser.keep_picture(&name).await).await
 }

@@ -8,6 +8,7 @@ mod driver;
 #[path = "browser/pictures.rs"]
 mod pictures;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,12 @@ use tokio::time::sleep;
 
 pub(crate) use driver::end as end_driver;
 
-/// How long something may take to be on the page.
-const WAIT: Duration = Duration::from_secs(10);
+/// How long something may take to be on the page: much longer than it does, for machines that are busy.
+const WAIT: Duration = Duration::from_secs(30);
 /// How long to wait before looking again.
 const POLL: Duration = Duration::from_millis(20);
+/// How often a browser is started before it counts as one that does not start.
+const ATTEMPTS: u32 = 3;
 /// More would have no processor to run on.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
@@ -85,15 +88,15 @@ impl Browser {
     /// Starts a browser that keeps what it keeps in a folder.
     pub(crate) async fn open(folder: &Path) -> anyhow::Result<Self> {
         let one_of_few = AT_ONCE.acquire().await?;
-        let server = driver::address().await?;
-        let mut capabilities = DesiredCapabilities::chrome();
-        capabilities.set_binary(driver::CHROMIUM)?;
-        for argument in ARGUMENTS {
-            capabilities.add_arg(argument)?;
-        }
-        capabilities.add_arg(&format!("--user-data-dir={}", folder.join("browser").display()))?;
-        let http = reqwest::Client::builder().no_proxy().timeout(6 * WAIT).build()?;
-        let driver = WebDriver::builder(server, capabilities).client(http).connect().await?;
+        let mut attempt = 1;
+        let driver = loop {
+            match connect(&folder.join(format!("browser-{attempt}"))).await {
+                Ok(driver) => break driver,
+                // On a busy machine a browser may fail to start.
+                Err(_) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error.context("no browser starts")),
+            }
+        };
         Ok(Self { driver, _one_of_few: one_of_few })
     }
 
@@ -113,12 +116,50 @@ impl Browser {
         Ok(format!("{}{query}", address.path()))
     }
 
+    /// Presses a button, and waits until the page is there that it leads to.
     pub(crate) async fn press(&self, words: Words<'_>) -> anyhow::Result<()> {
-        self.act(Kind::Button, words, async |button| Ok(button.click().await?)).await
+        self.click(Kind::Button, words).await
     }
 
+    /// Follows a link, and waits until the page is there that it leads to.
     pub(crate) async fn follow(&self, words: Words<'_>) -> anyhow::Result<()> {
-        self.act(Kind::Link, words, async |link| Ok(link.click().await?)).await
+        self.click(Kind::Link, words).await
+    }
+
+    /// The driver waits for the next page only if it has begun to load when the click is done, which on a busy
+    /// machine it may not have. So the page is marked before, and left once the mark is gone.
+    async fn click(&self, kind: Kind, words: Words<'_>) -> anyhow::Result<()> {
+        let leads_away = Cell::new(false);
+        eventually(async || {
+            // A click may fail after it was done, because it was.
+            if leads_away.get() && self.has_left().await? {
+                return Ok(());
+            }
+            let element = self.find(kind, words).await?;
+            let marked =
+                self.driver.execute(include_str!("browser/mark.js"), vec![element.to_json()?]).await?;
+            leads_away.set(marked.convert()?);
+            Ok(element.click().await?)
+        })
+        .await?;
+        if !leads_away.get() {
+            return Ok(());
+        }
+        eventually(async || {
+            ensure!(
+                self.has_left().await?,
+                "\"{}\" leads nowhere; the page says: {}",
+                words.text,
+                self.text().await?
+            );
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether the page is a whole one, and not the one that was marked.
+    async fn has_left(&self) -> anyhow::Result<bool> {
+        self.ask("return !window.isMarked && document.readyState === 'complete';").await
     }
 
     pub(crate) async fn fill_in(&self, words: Words<'_>, text: &str) -> anyhow::Result<()> {
@@ -228,6 +269,18 @@ impl Browser {
     ) -> anyhow::Result<()> {
         eventually(async || action(self.find(kind, words).await?).await).await
     }
+}
+
+async fn connect(folder: &Path) -> anyhow::Result<WebDriver> {
+    let server = driver::address().await?;
+    let mut capabilities = DesiredCapabilities::chrome();
+    capabilities.set_binary(driver::CHROMIUM)?;
+    for argument in ARGUMENTS {
+        capabilities.add_arg(argument)?;
+    }
+    capabilities.add_arg(&format!("--user-data-dir={}", folder.display()))?;
+    let http = reqwest::Client::builder().no_proxy().timeout(4 * WAIT).build()?;
+    Ok(WebDriver::builder(server, capabilities).client(http).connect().await?)
 }
 
 /// Tries something until it succeeds, or has not for too long.

@@ -1,19 +1,17 @@
 //! The chromedriver of a run, which starts browsers.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::Mutex;
-use tokio::time::sleep;
-
-use crate::support::http::Client;
-use crate::support::program::free_port;
+use tokio::time::timeout;
 
 pub(super) const CHROMIUM: &str = "/usr/bin/chromium";
 const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
-/// How long it may take until it answers.
+/// How long it may take until it listens.
 const START: Duration = Duration::from_secs(30);
 
 static DRIVER: Mutex<Option<Driver>> = Mutex::const_new(None);
@@ -21,6 +19,8 @@ static DRIVER: Mutex<Option<Driver>> = Mutex::const_new(None);
 struct Driver {
     child: Child,
     port: u16,
+    /// Open, so that it can go on printing.
+    _output: Lines<BufReader<ChildStdout>>,
 }
 
 /// Where the driver is, which is started if it does not run yet.
@@ -34,24 +34,28 @@ pub(super) async fn address() -> anyhow::Result<String> {
 }
 
 async fn start() -> anyhow::Result<Driver> {
-    let port = free_port()?;
-    let child = Command::new(CHROMEDRIVER)
-        .arg(format!("--port={port}"))
+    // It takes a port that is free, and says which.
+    let mut child = Command::new(CHROMEDRIVER)
+        .arg("--port=0")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .context("chromedriver cannot be started; tools/install-browser.sh installs it")?;
-    let (driver, client) = (Driver { child, port }, Client::new(port)?);
-    let deadline = Instant::now() + START;
-    while Instant::now() < deadline {
-        match client.get("/status").await {
-            Ok(answer) if answer.status == 200 => return Ok(driver),
-            _ => sleep(Duration::from_millis(20)).await,
+    let mut output = BufReader::new(child.stdout.take().context("it has no output")?).lines();
+    let port = timeout(START, port(&mut output)).await.context("chromedriver does not say its port")??;
+    Ok(Driver { child, port, _output: output })
+}
+
+/// The port that the driver prints once it listens.
+async fn port(output: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<u16> {
+    while let Some(line) = output.next_line().await? {
+        if let Some((_, port)) = line.rsplit_once("started successfully on port ") {
+            return Ok(port.trim_end_matches('.').parse()?);
         }
     }
-    bail!("chromedriver did not answer within {START:?}")
+    bail!("chromedriver ended at its start")
 }
 
 /// Ends the driver, if it runs. The browsers that it started are closed by then.
