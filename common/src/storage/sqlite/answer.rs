@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::connections::Interest;
 use super::registry;
-use super::scan::{self, Scanned};
+use super::scan;
 use super::views::{Known, Turn};
 use crate::bucket::BucketName;
 use crate::field::FieldName;
@@ -57,7 +57,7 @@ impl Asked<'_> {
             return scan::find(self.connection, self.bucket, query);
         };
         let at_most = looked_at_first(query, &turn);
-        if let Scanned::All(documents) = scan::find_among(self.connection, self.bucket, query, at_most)? {
+        if let Some(documents) = scan::find_among(self.connection, self.bucket, query, at_most)? {
             return Ok(documents);
         }
         if let Some(view) = self.view(turn, &fields_of_records(query))?

@@ -22,32 +22,23 @@ use crate::storage::{CollectedField, Document, Documents, Row, StorageError};
 use crate::timestamp::Timestamp;
 use crate::value::ValueRef;
 
-/// What a scan found that was allowed to look at so many records only.
-pub(super) enum Scanned {
-    /// The whole answer.
-    All(Documents),
-    /// There are more records to look at.
-    Unfinished,
-}
-
 pub(super) fn find(
     connection: &Connection,
     bucket: &BucketName,
     query: &RecordQuery,
 ) -> Result<Documents, StorageError> {
-    match find_among(connection, bucket, query, usize::MAX)? {
-        Scanned::All(documents) => Ok(documents),
-        Scanned::Unfinished => Ok(Documents::default()),
-    }
+    // No bucket has more.
+    Ok(find_among(connection, bucket, query, usize::MAX)?.unwrap_or_default())
 }
 
-/// What a query for records finds, if it is found among the first so many that SQLite brings.
+/// What a query for records finds, if it is found among the first so many that SQLite brings; none if there
+/// are more to look at.
 pub(super) fn find_among(
     connection: &Connection,
     bucket: &BucketName,
     query: &RecordQuery,
     max: usize,
-) -> Result<Scanned, StorageError> {
+) -> Result<Option<Documents>, StorageError> {
     let statement = records_statement(connection, bucket, query)?;
     let mut columns = Columns::default();
     let filters = Filters::new(&query.selection.filters, &mut columns);
@@ -68,7 +59,7 @@ pub(super) fn find_among(
         }
         Ok(!found.is_complete())
     })?;
-    Ok(if looked_at > max { Scanned::Unfinished } else { Scanned::All(found.into_documents()) })
+    Ok((looked_at <= max).then(|| found.into_documents()))
 }
 
 /// The records with some numbers, in the order of those.
