@@ -23,23 +23,18 @@ struct Case {
     in_order: bool,
 }
 
+const WEEKS: Case = Case {
+    name: "20 groups of 104 weeks",
+    query: "group_by=service&period=week&collect=volume:sum&collect=duration:mean\
+            &start_at=2023-01-02T00:00:00Z&end_at=2024-12-30T00:00:00Z",
+    keys: &[20],
+    every: 1,
+    in_order: true,
+};
+
 const CASES: [Case; 7] = [
-    Case {
-        name: "20 groups of 104 weeks",
-        query: "group_by=service&period=week&collect=volume:sum&collect=duration:mean\
-                &start_at=2023-01-02T00:00:00Z&end_at=2024-12-30T00:00:00Z",
-        keys: &[20],
-        every: 1,
-        in_order: true,
-    },
-    Case {
-        name: "20 groups of 104 weeks, scattered",
-        query: "group_by=service&period=week&collect=volume:sum&collect=duration:mean\
-                &start_at=2023-01-02T00:00:00Z&end_at=2024-12-30T00:00:00Z",
-        keys: &[20],
-        every: 1,
-        in_order: false,
-    },
+    WEEKS,
+    Case { name: "20 groups of 104 weeks, scattered", in_order: false, ..WEEKS },
     Case {
         name: "100,000 groups",
         query: "group_by=page_path&collect=volume:sum",

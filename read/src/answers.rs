@@ -45,8 +45,8 @@ impl Answers {
         Self(cache.eviction_policy(EvictionPolicy::lru()).build())
     }
 
-    /// The answer to a question, which came as a query string: a kept one, or else `make`'s. Who asks while another one's is made waits for
-    /// that; if its client goes away, the next one's is made.
+    /// The answer to a question, which came as a query string: a kept one, or else `make`'s. Who asks while
+    /// another one's is made waits for that; if its client goes away, the next one's is made.
     pub(crate) async fn get(
         &self,
         question: Question,

@@ -146,20 +146,20 @@ impl Browser {
             return Ok(());
         }
         eventually(async || {
-            ensure!(
-                self.has_left().await?,
-                "\"{}\" leads nowhere; the page says: {}",
-                words.text,
-                self.text().await?
-            );
+            let text = words.text;
+            if !self.has_left().await? {
+                bail!("\"{text}\" leads nowhere; the page says: {}", self.text().await?);
+            }
+            let is_whole: bool = self.ask("return document.readyState === 'complete';").await?;
+            ensure!(is_whole, "the page that \"{text}\" leads to is not there yet");
             Ok(())
         })
         .await
     }
 
-    /// Whether the page is a whole one, and not the one that was marked.
+    /// Whether the page is another one than that which was marked.
     async fn has_left(&self) -> anyhow::Result<bool> {
-        self.ask("return !window.isMarked && document.readyState === 'complete';").await
+        self.ask("return !window.isMarked;").await
     }
 
     pub(crate) async fn fill_in(&self, words: Words<'_>, text: &str) -> anyhow::Result<()> {

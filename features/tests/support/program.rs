@@ -125,7 +125,7 @@ impl Program {
 }
 
 /// A port that nothing listens on and that this process has not given out before.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
+fn free_port() -> anyhow::Result<u16> {
     static GIVEN_OUT: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     let mut given_out = GIVEN_OUT.lock().unwrap_or_else(PoisonError::into_inner);
     let given_out = given_out.get_or_insert_default();
