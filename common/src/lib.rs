@@ -11,6 +11,8 @@ pub mod period;
 
 pub mod value;
 
+pub mod limits;
+
 pub mod field;
 pub mod token;
 

@@ -1,0 +1,108 @@
+//! How large things may be: every bound that is the same in every installation, in one table.
+//!
+//! Each bound is shared by everything that stores (POST, PATCH, uploads, restore) and by everything that
+//! shows. Bounds that an operator can change are settings. `docs/operate/limits.md` is this table, printed.
+
+/// The bytes of the longest name of a field. Names are repeated in every answer.
+pub const FIELD_NAME_BYTES: usize = 128;
+/// The most fields of a record, reserved keys aside. A page has a column for each.
+pub const RECORD_FIELDS: usize = 1_000;
+/// The bytes of the longest text that a field may hold. A text that is grouped by is repeated in every period.
+pub const VALUE_BYTES: usize = 262_144;
+/// The bytes of the largest record in its stored form. Exports, MongoDB and pages have room for such a record.
+pub const RECORD_BYTES: usize = 1_048_576;
+
+/// A bound, as the documentation tells of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// What is bounded.
+    pub what: &'static str,
+    /// How much is allowed, in the unit.
+    pub most: usize,
+    /// The unit: bytes, fields, values.
+    pub unit: &'static str,
+    /// What a client is told beyond it, or what is done.
+    pub beyond: &'static str,
+}
+
+/// Every bound, in the order in which the documentation lists them.
+pub const LIMITS: &[Limit] = &[
+    Limit {
+        what: "name of a field",
+        most: FIELD_NAME_BYTES,
+        unit: "bytes",
+        beyond: "400; the message shows the beginning of the name",
+    },
+    Limit {
+        what: "fields of a record, reserved keys aside",
+        most: RECORD_FIELDS,
+        unit: "fields",
+        beyond: "400; nothing of the request is stored",
+    },
+    Limit {
+        what: "a text in a record",
+        most: VALUE_BYTES,
+        unit: "bytes",
+        beyond: "400; nothing of the request is stored",
+    },
+    Limit {
+        what: "a record in its stored form, after a PATCH too",
+        most: RECORD_BYTES,
+        unit: "bytes",
+        beyond: "400; nothing of the request is stored",
+    },
+];
+
+/// The table as Markdown.
+pub fn table() -> String {
+    let mut table = String::from("| what | at most | beyond it |\n| --- | --- | --- |\n");
+    for Limit { what, most, unit, beyond } in LIMITS {
+        table.push_str(&format!("| {what} | {} {unit} | {beyond} |\n", grouped(*most)));
+    }
+    table
+}
+
+/// A number with a comma before every three digits.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    const BEGIN: &str = "<!-- the table of common/src/limits.rs: BACKDROP_PRINT_DOCS=1 cargo test -p backdrop-common limits -->\n";
+    const END: &str = "<!-- end of the table -->\n";
+
+    #[test]
+    fn the_documentation_has_the_table() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate/limits.md");
+        let page = fs::read_to_string(&path).expect("docs/operate/limits.md");
+        let (before, rest) = page.split_once(BEGIN).expect("the beginning of the table");
+        let (_, after) = rest.split_once(END).expect("the end of the table");
+        let wanted = format!("{before}{BEGIN}{}{END}{after}", table());
+        if std::env::var_os("BACKDROP_PRINT_DOCS").is_some() {
+            fs::write(&path, &wanted).expect("docs/operate/limits.md can be written");
+        } else {
+            assert_eq!(page, wanted, "print it with BACKDROP_PRINT_DOCS=1");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_in_groups_of_three_digits() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_048_576, "1,048,576")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}
