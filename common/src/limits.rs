@@ -55,11 +55,12 @@ pub const LIMITS: &[Limit] = &[
 
 /// The table as Markdown.
 pub fn table() -> String {
-    let mut table = String::from("| what | at most | beyond it |\n| --- | --- | --- |\n");
-    for Limit { what, most, unit, beyond } in LIMITS {
-        table.push_str(&format!("| {what} | {} {unit} | {beyond} |\n", grouped(*most)));
-    }
-    table
+    let row = |limit: &Limit| {
+        let Limit { what, most, unit, beyond } = limit;
+        format!("| {what} | {} {unit} | {beyond} |\n", grouped(*most))
+    };
+    let rows: String = LIMITS.iter().map(row).collect();
+    format!("| what | at most | beyond it |\n| --- | --- | --- |\n{rows}")
 }
 
 /// A number with a comma before every three digits.
