@@ -2,6 +2,7 @@
 
 use backdrop_bench::queries::BenchQuery;
 
+use crate::measure::hostile::LargeFigures;
 use crate::measure::ingest::Case;
 use crate::measure::queries::Series;
 use crate::peers::PeerKind;
@@ -60,7 +61,37 @@ pub(crate) fn bars(results: &Results) -> Vec<Bar> {
     bars.push(ingest(results, Case { batch: 500, clients: 4 }, 50_000.0));
     bars.push(ingest(results, Case { batch: 1, clients: 64 }, 15_000.0));
     bars.push(unchanged(million));
+    bars.extend(hostile(million));
     bars
+}
+
+/// What a stranger may cost.
+fn hostile(size: Option<&SizeResults>) -> [Bar; 4] {
+    const MEGABYTE: u64 = 1 << 20;
+    /// The budget of all answers, and what the app has besides.
+    const ANSWERS: u64 = 640 * MEGABYTE;
+    let figures = size.and_then(|size| size.hostile.as_ref());
+    let costliest = figures.and_then(|figures| figures.requests.iter().max_by_key(|request| request.cpu));
+    let costliest = costliest.map(|request| {
+        let text = format!("{} ms ({})", request.cpu.as_millis(), request.name);
+        (text, request.cpu.as_millis() <= 100)
+    });
+    let status = figures.and_then(|figures| figures.status.percentile(99));
+    let memory = |figures: &LargeFigures, most: u64| {
+        (format!("{} MB of memory", figures.memory / MEGABYTE), figures.memory <= most)
+    };
+    [
+        Bar::new("1M, a GET of 60 kB: ≤ 100 ms of processor (costliest)", costliest),
+        below("1M, `/_status` while ten of them run: < 50 ms (p99)", status, 50.0),
+        Bar::new(
+            "1M, all records raw: within 50 MB of memory",
+            figures.map(|figures| memory(&figures.raw, 50 * MEGABYTE)),
+        ),
+        Bar::new(
+            "24 answers of a million hours at once: within the budget of answers",
+            figures.map(|figures| memory(&figures.periods, ANSWERS)),
+        ),
+    ]
 }
 
 fn median(series: &Series, query: BenchQuery) -> Option<f64> {

@@ -1,7 +1,7 @@
 //! `backdrop-bench`: measures Backdrop over HTTP, with its peers, and prints what came out as Markdown.
 //!
 //! ```text
-//! main ── measure/{queries,cold,freshness,unchanged,ingest} ← store, program, load, peers
+//! main ── measure/{queries,cold,freshness,unchanged,hostile,ingest} ← store, program, load, peers
 //!      └─ results → bars, report
 //! ```
 
@@ -26,7 +26,7 @@ use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::measure::queries::Effort;
-use crate::measure::{cold, freshness, ingest, queries, unchanged};
+use crate::measure::{cold, freshness, hostile, ingest, queries, unchanged};
 use crate::peers::PeerKind;
 use crate::places::Places;
 use crate::results::{Results, SizeResults};
@@ -70,6 +70,8 @@ enum Section {
     Fresh,
     /// `If-None-Match`.
     Unchanged,
+    /// Requests of an enemy, and answers as large as a bucket.
+    Hostile,
     /// Storing.
     Ingest,
 }
@@ -132,7 +134,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Results> {
     if arguments.wants(Section::Ingest) {
         results.ingest = ingest::measure(&places, Duration::from_secs(arguments.ingest_seconds)).await?;
     }
-    let of_buckets = [Section::Queries, Section::Cold, Section::Fresh, Section::Unchanged];
+    let of_buckets = [Section::Queries, Section::Cold, Section::Fresh, Section::Unchanged, Section::Hostile];
     if of_buckets.into_iter().any(|section| arguments.wants(section)) {
         for &records in &arguments.records {
             let size = measure_size(arguments, &places, &peers, records).await;
@@ -170,6 +172,10 @@ async fn measure_size(
     if arguments.wants(Section::Unchanged) {
         eprintln!("If-None-Match, {records} records");
         size.unchanged = Some(unchanged::measure(&store, Duration::from_secs(3)).await?);
+    }
+    if arguments.wants(Section::Hostile) && records <= LARGE {
+        eprintln!("requests of an enemy, {records} records");
+        size.hostile = Some(hostile::measure(places, records).await?);
     }
     Ok(size)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cold;
 pub(crate) mod freshness;
+pub(crate) mod hostile;
 pub(crate) mod ingest;
 pub(crate) mod queries;
 pub(crate) mod unchanged;

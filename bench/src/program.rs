@@ -76,7 +76,7 @@ impl Program {
 
     /// Asks it to end, and waits until it has.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        let id = self.child.id().context("an app has ended already")?;
+        let id = self.id()?;
         let asked = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
         ensure!(asked.success(), "kill ended with {asked}");
         let status = timeout(PATIENCE, self.child.wait()).await.context("an app did not end")??;
@@ -84,9 +84,25 @@ impl Program {
         Ok(())
     }
 
+    /// The most memory that it has had at once, files that it maps included, since [`Program::forget_peak`].
+    pub(crate) fn peak(&self) -> anyhow::Result<u64> {
+        peak(self.id()?)
+    }
+
+    /// Begins to look for the peak of its memory anew.
+    pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
+        // The kernel's documentation of /proc: 5 resets the peak to what there is now.
+        std::fs::write(format!("/proc/{}/clear_refs", self.id()?), "5")
+            .context("the peak of an app's memory cannot be reset")
+    }
+
+    fn id(&self) -> anyhow::Result<u32> {
+        self.child.id().context("an app has ended already")
+    }
+
     /// What it has used so far.
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
-        usage(self.child.id().context("an app has ended already")?)
+        usage(self.id()?)
     }
 }
 
@@ -112,6 +128,17 @@ fn usage(id: u32) -> anyhow::Result<Usage> {
     let ticks = Duration::from_secs(stat.utime + stat.stime);
     let cpu = ticks / u32::try_from(procfs::ticks_per_second())?;
     Ok(Usage { memory, cpu })
+}
+
+#[cfg(target_os = "linux")]
+fn peak(id: u32) -> anyhow::Result<u64> {
+    let status = procfs::process::Process::new(id.cast_signed())?.status()?;
+    Ok(status.vmhwm.context("the kernel does not count the memory")? * 1024)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peak(_: u32) -> anyhow::Result<u64> {
+    bail!("what a process uses is known on Linux only; leave the section out with --only")
 }
 
 #[cfg(not(target_os = "linux"))]

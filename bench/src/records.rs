@@ -104,6 +104,18 @@ pub fn json_batch_with_ids(first: u64, count: u64) -> String {
     batch(first, count, true)
 }
 
+/// A body of records of which each has values that no other has: a text, an integer and a float. Times are a
+/// minute apart, from [`START_MILLIS`] on.
+pub fn json_batch_of_distinct(first: u64, count: u64) -> String {
+    let record = |index: u64| {
+        let time = START_MILLIS + index.cast_signed() * 60_000;
+        let time = Timestamp::from_millis(time).unwrap_or(Timestamp::MIN);
+        format!(r#"{{"_timestamp":"{time}","uniq":"text-{index:08}","num":{index},"flo":{index}.5}}"#)
+    };
+    let records: Vec<_> = (first..first + count).map(record).collect();
+    format!("[{}]", records.join(","))
+}
+
 fn batch(first: u64, count: u64, with_ids: bool) -> String {
     let mut json = String::from("[");
     for index in first..first + count {

@@ -34,6 +34,7 @@ pub(crate) fn report(results: &Results) -> String {
     section("Cold buckets and memory", tables::cold(results));
     section("After a write", tables::fresh(results));
     section("`If-None-Match`", tables::unchanged(results));
+    section("Requests of an enemy", tables::hostile(results));
     section("Storing", tables::ingest(results));
     section("How it was measured", method());
     text

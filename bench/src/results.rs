@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::measure::cold::ColdFigures;
+use crate::measure::hostile::HostileFigures;
 use crate::measure::ingest::IngestFigures;
 use crate::measure::queries::{QueryFigures, Series};
 use crate::measure::unchanged::UnchangedFigures;
@@ -21,6 +22,8 @@ pub(crate) struct SizeResults {
     pub(crate) fresh: Option<Series>,
     /// `If-None-Match`.
     pub(crate) unchanged: Option<UnchangedFigures>,
+    /// Requests of an enemy.
+    pub(crate) hostile: Option<HostileFigures>,
 }
 
 /// What was measured.

@@ -62,7 +62,17 @@ impl Store {
 
     /// The database with the first so many records, which is made if no earlier run has.
     pub(crate) async fn kept(places: &Places, records: u64) -> anyhow::Result<(Self, Loading)> {
-        let folder = places.folder.join(format!("records-v{VERSION}-{records}"));
+        Self::kept_of(places, "records", records, json_batch).await
+    }
+
+    /// The same with records of another kind: `batch` makes the body with so many from a number on.
+    pub(crate) async fn kept_of(
+        places: &Places,
+        kind: &str,
+        records: u64,
+        batch: fn(u64, u64) -> String,
+    ) -> anyhow::Result<(Self, Loading)> {
+        let folder = places.folder.join(format!("{kind}-v{VERSION}-{records}"));
         if let Ok(text) = fs::read_to_string(folder.join(LOADED)) {
             let loaded: serde_json::Value = serde_json::from_str(&text)?;
             let seconds = loaded["seconds"].as_f64().context("loaded.json has no seconds")?;
@@ -78,7 +88,7 @@ impl Store {
         }
         fs::create_dir_all(&folder)?;
         let store = Self::create(places, folder, None).await?;
-        let took = store.load(records).await?;
+        let took = store.load(records, batch).await?;
         let loaded = json!({"seconds": took.as_secs_f64(), "token": store.token});
         fs::write(store.folder.join(LOADED), loaded.to_string())?;
         let loading = Loading { took, bytes: store.bytes()?, earlier: false };
@@ -86,12 +96,12 @@ impl Store {
     }
 
     /// Posts the first so many records, and says how long the requests took.
-    async fn load(&self, records: u64) -> anyhow::Result<Duration> {
+    async fn load(&self, records: u64, batch: fn(u64, u64) -> String) -> anyhow::Result<Duration> {
         let app = self.start_write().await?;
         let mut connection = app.connect().await?;
         let mut took = Duration::ZERO;
         for first in (0..records).step_by(usize::try_from(BATCH)?) {
-            let request = self.post(&json_batch(first, BATCH.min(records - first)));
+            let request = self.post(&batch(first, BATCH.min(records - first)));
             took += connection.send(&request).await?.expect(200)?.took;
         }
         app.stop().await?;

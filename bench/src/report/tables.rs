@@ -176,6 +176,40 @@ pub(super) fn unchanged(results: &Results) -> String {
     if any { format!("{CLIENTS} clients, query (c).\n\n{}", table.text) } else { String::new() }
 }
 
+/// Requests of an enemy, and large answers.
+pub(super) fn hostile(results: &Results) -> String {
+    let mut text = String::new();
+    for (records, size) in &results.sizes {
+        let Some(figures) = &size.hostile else { continue };
+        let mut requests = Table::new(&["request of 60 kB", "status", "ms of processor"]);
+        for request in &figures.requests {
+            let cpu = millis(Some(request.cpu.as_secs_f64() * 1000.0));
+            requests.line([request.name.to_owned(), request.status.to_string(), cpu]);
+        }
+        let mut large = Table::new(&["large answers", "answered", "MB", "s", "memory, MB"]);
+        for (name, figures) in [("all records, raw", figures.raw), ("24 of a million hours", figures.periods)]
+        {
+            large.line([
+                name.to_owned(),
+                figures.answered.to_string(),
+                format!("{:.0}", float(figures.bytes) / 1e6),
+                format!("{:.2}", figures.took.as_secs_f64()),
+                format!("{:.0}", float(figures.memory) / 1e6),
+            ]);
+        }
+        let _ = write!(
+            text,
+            "{} records:\n\n{}\n{}\n`/_status` while ten of the costliest ran: median {} ms, p99 {} ms.\n",
+            thousands(*records),
+            requests.text,
+            large.text,
+            median(Some(&figures.status)),
+            p99(Some(&figures.status)),
+        );
+    }
+    text
+}
+
 /// Storing.
 pub(super) fn ingest(results: &Results) -> String {
     if results.ingest.is_empty() {
