@@ -13,6 +13,9 @@ use crate::value::ValueRef;
 /// How many columns there are for fields that nobody asked for; it is a rare bucket that has more.
 const MAX_UNASKED: usize = 256;
 
+/// What a name takes besides its column: it is in two places, of which one is a table.
+const PLACE_BYTES: usize = 48;
+
 /// The time of a record is with the chunk, not in a column.
 pub(super) const TIMESTAMP: &str = "_timestamp";
 
@@ -32,14 +35,23 @@ pub(super) enum Place {
     LeftOut,
 }
 
-/// The columns of a view.
+/// The columns of a view. A bucket may have had very many names, and each query clones this, so clones
+/// share what is as long as that.
 #[derive(Clone)]
 pub(super) struct Columns {
-    list: Vec<Column>,
+    list: Arc<Vec<Column>>,
+    names: Names,
+}
+
+/// Where the columns are, by their names.
+#[derive(Clone)]
+struct Names {
     places: Arc<HashMap<Arc<str>, usize>>,
     asked: Arc<HashSet<Arc<str>>>,
-    /// How many columns are kept.
-    kept: usize,
+    /// The places of those that are kept, in their order.
+    kept: Vec<usize>,
+    /// How many bytes all names and their places take.
+    bytes: usize,
     /// In which columns the last record had its fields: the next one likely has them there too.
     last: Vec<usize>,
 }
@@ -55,14 +67,21 @@ struct Column {
 
 impl Columns {
     pub(super) fn new(asked: HashSet<Arc<str>>) -> Self {
-        Self { list: Vec::new(), places: Arc::default(), asked: Arc::new(asked), kept: 0, last: Vec::new() }
+        let names = Names {
+            places: Arc::default(),
+            asked: Arc::new(asked),
+            kept: Vec::new(),
+            bytes: 0,
+            last: Vec::new(),
+        };
+        Self { list: Arc::default(), names }
     }
 
     pub(super) fn place(&self, field: &str) -> Place {
         if is_never_kept(field) {
             return Place::LeftOut;
         }
-        match self.places.get(field) {
+        match self.names.places.get(field) {
             None => Place::Nowhere,
             Some(place) if self.list[*place].is_kept => Place::Column(*place),
             Some(_) => Place::LeftOut,
@@ -74,66 +93,68 @@ impl Columns {
     }
 
     pub(super) fn dictionary_mut(&mut self, place: usize) -> &mut Arc<Dictionary> {
-        &mut self.list[place].dictionary
+        &mut Arc::make_mut(&mut self.list)[place].dictionary
     }
 
     pub(super) fn ask<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
         for field in fields {
             // Anybody may ask for names that no record has, and for any number of them.
-            if self.places.contains_key(field) && !self.asked.contains(field) {
-                Arc::make_mut(&mut self.asked).insert(field.into());
+            if self.names.places.contains_key(field) && !self.names.asked.contains(field) {
+                Arc::make_mut(&mut self.names.asked).insert(field.into());
             }
         }
     }
 
     pub(super) fn asked(&self) -> &HashSet<Arc<str>> {
-        &self.asked
+        &self.names.asked
     }
 
     /// Forgets that fields were asked for which no record has.
     pub(super) fn forget_unknown(&mut self) {
-        if self.asked.iter().any(|field| !self.places.contains_key(field)) {
-            let places = Arc::clone(&self.places);
-            Arc::make_mut(&mut self.asked).retain(|field| places.contains_key(field));
+        if self.names.asked.iter().any(|field| !self.names.places.contains_key(field)) {
+            let places = Arc::clone(&self.names.places);
+            Arc::make_mut(&mut self.names.asked).retain(|field| places.contains_key(field));
         }
     }
 
     /// The columns that are kept, each with its field.
     pub(super) fn kept(&self) -> impl Iterator<Item = (usize, &Arc<str>)> {
-        let kept = self.list.iter().enumerate().filter(|(_, column)| column.is_kept);
-        kept.map(|(place, column)| (place, &column.field))
+        self.names.kept.iter().map(|place| (*place, &self.list[*place].field))
     }
 
     /// The columns for fields that nobody asked for.
     pub(super) fn unasked(&self) -> impl Iterator<Item = usize> {
-        self.kept().filter(|(_, field)| !self.asked.contains(*field)).map(|(place, _)| place)
+        self.kept().filter(|(_, field)| !self.names.asked.contains(*field)).map(|(place, _)| place)
     }
 
     /// Keeps a column no longer; its segments are the caller's to drop.
     pub(super) fn leave_out(&mut self, place: usize, cost: usize) {
-        self.kept -= 1;
-        self.list[place].is_kept = false;
-        self.list[place].cost = cost;
-        self.list[place].dictionary = Arc::default();
+        self.names.kept.retain(|kept| *kept != place);
+        let column = &mut Arc::make_mut(&mut self.list)[place];
+        column.is_kept = false;
+        column.cost = cost;
+        column.dictionary = Arc::default();
     }
 
     /// How much memory a field took for each record when it was left out.
     pub(super) fn cost_of(&self, field: &str) -> usize {
-        self.places.get(field).map_or(0, |place| self.list[*place].cost)
+        self.names.places.get(field).map_or(0, |place| self.list[*place].cost)
     }
 
     /// Adds the fields of a record to the segments of a chunk, as its next row.
     pub(super) fn push(&mut self, chunk: &mut Chunk, document: Document<'_>) -> Result<(), StorageError> {
         let row = chunk.len();
         let mut position = 0;
+        // Once for a record, since it costs as much as a small value.
+        let list = Arc::make_mut(&mut self.list);
         for field in document.stored_fields() {
             let (key, value) = field?;
             if key == TIMESTAMP || is_never_kept(key) {
                 continue;
             }
-            let place = self.place_of(key, position);
+            let place = self.names.place_of(list, key, position);
             position += 1;
-            let column = &mut self.list[place];
+            let column = &mut list[place];
             if column.is_kept {
                 column.push(chunk, place, row, value);
             }
@@ -141,44 +162,46 @@ impl Columns {
         Ok(())
     }
 
-    /// The column of a field, which is added if it is new.
-    fn place_of(&mut self, field: &str, position: usize) -> usize {
-        if let Some(place) = self.last.get(position)
-            && *self.list[*place].field == *field
-        {
-            return *place;
-        }
-        let known = self.places.get(field).copied();
-        let place = known.unwrap_or_else(|| self.add(field));
-        self.last.truncate(position);
-        self.last.push(place);
-        place
-    }
-
-    fn add(&mut self, field: &str) -> usize {
-        let field: Arc<str> = field.into();
-        let place = self.list.len();
-        let is_kept = self.asked.contains(&field) || self.kept < MAX_UNASKED;
-        self.kept += usize::from(is_kept);
-        Arc::make_mut(&mut self.places).insert(Arc::clone(&field), place);
-        self.list.push(Column { field, dictionary: Arc::default(), is_kept, cost: 0 });
-        place
-    }
-
     /// Fills up columns whose fields the last records lack.
     pub(super) fn pad(&mut self, chunk: &mut Chunk) {
         let rows = chunk.len();
-        for (segment, column) in chunk.segments.iter_mut().zip(&mut self.list) {
+        for (segment, column) in chunk.segments.iter_mut().zip(Arc::make_mut(&mut self.list)) {
             segment.pad(rows, &mut column.dictionary);
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        // The name is in two places, of which one is a table.
-        const PLACE: usize = 48;
-        let column =
-            |column: &Column| size_of::<Column>() + PLACE + column.field.len() + column.dictionary.bytes();
-        self.list.iter().map(column).sum()
+        let dictionaries = self.names.kept.iter().map(|place| self.list[*place].dictionary.bytes());
+        self.names.bytes + dictionaries.sum::<usize>()
+    }
+}
+
+impl Names {
+    /// The column of a field, which is added if it is new.
+    fn place_of(&mut self, list: &mut Vec<Column>, field: &str, position: usize) -> usize {
+        if let Some(place) = self.last.get(position)
+            && *list[*place].field == *field
+        {
+            return *place;
+        }
+        let known = self.places.get(field).copied();
+        let place = known.unwrap_or_else(|| self.add(list, field));
+        self.last.truncate(position);
+        self.last.push(place);
+        place
+    }
+
+    fn add(&mut self, list: &mut Vec<Column>, field: &str) -> usize {
+        let field: Arc<str> = field.into();
+        let place = list.len();
+        let is_kept = self.asked.contains(&field) || self.kept.len() < MAX_UNASKED;
+        if is_kept {
+            self.kept.push(place);
+        }
+        self.bytes += size_of::<Column>() + PLACE_BYTES + field.len();
+        Arc::make_mut(&mut self.places).insert(Arc::clone(&field), place);
+        list.push(Column { field, dictionary: Arc::default(), is_kept, cost: 0 });
+        place
     }
 }
 
@@ -200,5 +223,27 @@ impl Column {
         if segment.len() == row {
             segment.push(cell, &mut self.dictionary);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+    use crate::storage::document::encode;
+    use crate::timestamp::Timestamp;
+    use crate::value::Value;
+
+    #[test]
+    fn a_clone_shares_the_names_however_many_there_are() {
+        let fields = (0..5_000).map(|number| (format!("field_{number:04}").into(), Value::Int(1))).collect();
+        let bytes = encode("id", &Record { id: None, timestamp: None, fields }, Timestamp::MIN);
+        let mut columns = Columns::new(HashSet::new());
+        columns.push(&mut Chunk::default(), Document::new(&bytes).expect("a document")).expect("whole");
+        let clone = columns.clone();
+        assert!(Arc::ptr_eq(&columns.list, &clone.list));
+        assert!(Arc::ptr_eq(&columns.names.places, &clone.names.places));
+        assert_eq!(clone.names.kept.len(), MAX_UNASKED);
+        assert_eq!(clone.place("field_4999"), Place::LeftOut);
     }
 }
