@@ -3,22 +3,28 @@
 
 mod bearer;
 mod client;
+mod client_address;
 mod conditional;
 mod error;
 mod launch;
+mod listener;
 mod methods;
 mod request_id;
+mod sent_data;
 mod server;
 mod strict;
+mod under_way;
 
-pub use bearer::Authorization;
+pub use bearer::{Authorization, log_refused};
 pub use client::{Client, Clients};
+pub use client_address::ClientAddress;
 pub use conditional::{etag, is_fresh};
 pub use error::{ApiError, catchers};
-pub use launch::launch;
+pub use launch::{LaunchError, launch};
 pub use methods::with_other_methods;
 pub use request_id::{RequestId, RequestLog};
-pub use server::{config, health};
+pub use sent_data::{SentData, is_media_type};
+pub use server::{config, health, liveness};
 pub use strict::StrictRequests;
 
 use rocket::request::FromParam;

@@ -11,6 +11,8 @@ pub const RECORD_FIELDS: usize = 1_000;
 pub const VALUE_BYTES: usize = 262_144;
 /// The bytes of the largest record in its stored form. Exports, MongoDB and pages have room for such a record.
 pub const RECORD_BYTES: usize = 1_048_576;
+/// The bytes of the longest head of a request. The address of a query is in it.
+pub const HEAD_BYTES: usize = 64 * 1024;
 
 /// A bound, as the documentation tells of it.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,12 @@ pub const LIMITS: &[Limit] = &[
         most: RECORD_BYTES,
         unit: "bytes",
         beyond: "400; nothing of the request is stored",
+    },
+    Limit {
+        what: "head of a request: its line, with the address, and all of its headers",
+        most: HEAD_BYTES,
+        unit: "bytes",
+        beyond: "431 or 414, and the connection is closed",
     },
 ];
 

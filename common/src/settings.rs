@@ -4,11 +4,13 @@
 mod addresses;
 mod session_secret;
 mod sign_in;
+mod trusted_proxies;
 mod values;
 
 pub use addresses::{InvalidOrigin, PublicUrl, WebOrigin};
 pub use session_secret::SecretFileError;
 pub use sign_in::{ProviderKind, ProviderUrl, SignInSettings};
+pub use trusted_proxies::TrustedProxies;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -32,6 +34,10 @@ pub struct Settings {
     pub read_port: NonZeroU16,
     /// The port of the write app.
     pub write_port: NonZeroU16,
+    /// How many connections an app has at once; fewer where it may have few files open.
+    pub max_connections: NonZeroU32,
+    /// The reverse proxies that say where a client is.
+    pub trusted_proxies: TrustedProxies,
     /// The token that deletes a bucket's data; without one nobody can.
     pub management_token: Option<SecretString>,
     /// How large a body may be, decompressed, in bytes.
@@ -113,6 +119,8 @@ impl Default for Settings {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             read_port: port(3038),
             write_port: port(3039),
+            max_connections: number(2_048),
+            trusted_proxies: TrustedProxies::default(),
             management_token: None,
             max_body_bytes: number(10_485_760),
             max_ingest_bytes: number(268_435_456),
@@ -156,6 +164,16 @@ impl Settings {
             address: values.take("address", "an IP address", defaults.address)?,
             read_port: values.take("read_port", "a port, 1 to 65535", defaults.read_port)?,
             write_port: values.take("write_port", "a port, 1 to 65535", defaults.write_port)?,
+            max_connections: values.take(
+                "max_connections",
+                "a number of connections, 1 to 4294967295",
+                defaults.max_connections,
+            )?,
+            trusted_proxies: values.take(
+                "trusted_proxies",
+                "a list of IP addresses and ranges, as in 10.0.0.0/8, ::1",
+                defaults.trusted_proxies,
+            )?,
             management_token: values.take_secret("management_token")?,
             max_body_bytes: values.take(
                 "max_body_bytes",
@@ -393,7 +411,7 @@ mod tests {
             "raed_port = 1",
             &[],
             "raed_port is no setting; the settings are database_url, address, read_port, write_port, \
-             management_token, max_body_bytes, max_ingest_bytes, max_rows, max_time_ms, read_preference, \
+             max_connections, trusted_proxies, management_token, max_body_bytes, max_ingest_bytes, max_rows, max_time_ms, read_preference, \
              view_bytes, answer_bytes, public_url, read_url, oauth_kind, oauth_base_url, oauth_client_id, \
              oauth_client_secret, session_secret, \
              session_seconds, session_check_seconds, sign_ins_per_minute, oidc_permissions_claim, \

@@ -41,8 +41,9 @@ pub fn exit(program: &str, result: Result<(), impl Display>) -> ExitCode {
 
 /// The operator's filter and what it cannot change: Rocket's lines about single requests are left
 /// out, because they show the query string, in which a client may have sent a token. Our own line
-/// for each request says as much. Nor does a client that breaks off its body write errors there.
+/// for each request says as much. Nor does a client that breaks off its body write errors there;
+/// and that Rocket has launched says our own line, with the address.
 fn filter(log: &str) -> String {
     let rocket = if log.contains("rocket") { "" } else { "rocket=warn," };
-    format!("{rocket}{log},rocket::server=off,rocket::data=off")
+    format!("{rocket}{log},rocket::server=off,rocket::data=off,rocket::launch=off")
 }

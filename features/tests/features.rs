@@ -8,6 +8,7 @@
 
 mod steps {
     mod browser;
+    mod connections;
     mod explorer;
     mod given;
     mod load;

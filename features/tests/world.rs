@@ -11,6 +11,7 @@ use anyhow::{Context, ensure};
 use cucumber::World;
 use reqwest::Method;
 use serde_json::{Map, Value as Json, json};
+use tokio::net::TcpStream;
 
 use crate::browser::Browser;
 use crate::support::database::Engine;
@@ -37,6 +38,10 @@ pub(crate) struct BackdropWorld {
     pub(crate) acknowledged: Vec<String>,
     /// When records were written, as an operator noted it.
     pub(crate) noted: Vec<String>,
+    /// Connections that odd clients keep open.
+    pub(crate) connections: Vec<TcpStream>,
+    /// What an app said to such a client.
+    pub(crate) said: String,
 }
 
 impl BackdropWorld {
@@ -53,6 +58,8 @@ impl BackdropWorld {
             printed: None,
             acknowledged: Vec::new(),
             noted: Vec::new(),
+            connections: Vec::new(),
+            said: String::new(),
         })
     }
 

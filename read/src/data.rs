@@ -1,7 +1,9 @@
 //! `GET /<bucket>?…` and `GET /data/<group>/<type>?…`: two routes, one [`find`] for programs and browsers.
 
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
-use backdrop_common::http::{ApiError, Authorization, Client, data_type_address};
+use backdrop_common::http::{
+    ApiError, Authorization, Client, ClientAddress, RequestId, data_type_address, log_refused,
+};
 use backdrop_common::query::args::{QueryArgs, QueryContext};
 use backdrop_common::query::{GroupQuery, InvalidQuery, Query};
 use backdrop_common::shape::{GroupAnswer, shape, shift};
@@ -26,6 +28,8 @@ pub(crate) struct ReadRequest<'r> {
     pub(crate) path: &'r str,
     pub(crate) query: &'r str,
     authorization: Authorization<'r>,
+    address: ClientAddress,
+    request_id: &'r RequestId,
     /// The tags of what the client already has.
     if_none_match: String,
 }
@@ -43,6 +47,8 @@ impl<'r> FromRequest<'r> for ReadRequest<'r> {
             // Read whole and as sent: Rocket's own query guards leave out what they do not know.
             query: request.uri().query().map_or("", |query| query.as_str()),
             authorization: Authorization::of(request),
+            address: ClientAddress::of(request),
+            request_id: RequestId::of(request),
             // A header that is there more than once is one list.
             if_none_match: request.headers().get("If-None-Match").collect::<Vec<_>>().join(","),
         })
@@ -90,10 +96,10 @@ async fn fetch(app: &ReadApp, address: Result<BucketAddress, ApiError>, request:
     let clients = &app.clients;
     if request.wants_page {
         let explored = async { explore(app, address?, request).await };
-        return Reply::Page(clients.while_there(request.client, explored).await);
+        return Reply::Page(clients.while_there(request.client.clone(), explored).await);
     }
     let answered = async { answer(app, address?, request).await };
-    Reply::Data(clients.while_there(request.client, answered).await)
+    Reply::Data(clients.while_there(request.client.clone(), answered).await)
 }
 
 async fn answer(
@@ -108,7 +114,9 @@ async fn answer(
     let (as_csv, explain) = (args.wants_csv(), args.wants_explain());
     let query = checked(app, &bucket, args)?;
     if explain {
-        may_explain(&bucket, request.authorization)?;
+        may_explain(&bucket, request.authorization).inspect_err(|reason| {
+            log_refused(bucket.name(), reason, request.address, request.request_id.as_str());
+        })?;
         return Ok(Answer::explained(&app.engine.explain(bucket.name(), &query).await?));
     }
     let form = Form::new(&bucket.config, as_csv);

@@ -33,6 +33,7 @@ pub(crate) struct ReadApp {
 pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) -> Rocket<Build> {
     let mut routes = routes![
         status::health,
+        status::live,
         status::data_sets,
         status::buckets,
         data::by_name,
@@ -50,6 +51,7 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
     };
     rocket::custom(config(settings, port))
         .manage(app)
+        .manage(settings.trusted_proxies.clone())
         .mount("/", with_other_methods(routes))
         .register("/", catchers())
         .attach(RequestLog)

@@ -36,5 +36,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("setting database_url: cannot open {}", settings.database_url))?;
     let port = arguments.port.unwrap_or(settings.read_port);
-    launch(backdrop_read::rocket(&settings, engine, port.get())).await.context("the read app could not start")
+    let app = backdrop_read::rocket(&settings, engine, port.get());
+    launch(app, settings.max_connections.get() as usize).await.context("the read app could not start")
 }

@@ -1,7 +1,7 @@
 //! Whether the app is up, and whether the buckets' data is fresh.
 
 use backdrop_common::bucket::BucketConfig;
-use backdrop_common::http::{ApiError, health as app_health};
+use backdrop_common::http::{ApiError, health as app_health, liveness};
 use backdrop_common::timestamp::Timestamp;
 use rocket::http::{ContentType, Header};
 use rocket::{Responder, State, get};
@@ -30,6 +30,12 @@ impl Status {
 #[get("/_status")]
 pub(crate) async fn health(app: &State<ReadApp>) -> Result<Status, ApiError> {
     Ok(Status::new(&app_health(&*app.engine).await?))
+}
+
+/// Whether the process answers, and nothing else: it waits for no store and for no turn.
+#[get("/_status/live")]
+pub(crate) fn live() -> Status {
+    Status::new(&liveness())
 }
 
 #[get("/_status/data-sets")]

@@ -21,6 +21,7 @@ pub(crate) mod limit;
 pub(crate) mod message;
 mod notice;
 pub(crate) mod provider;
+mod sent_form;
 pub(crate) mod session;
 mod sign_in;
 #[cfg(test)]

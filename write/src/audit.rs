@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use backdrop_common::audit::{AuditAction, AuditEntry};
 use backdrop_common::bucket::BucketName;
-use backdrop_common::http::RequestId;
+use backdrop_common::http::{ApiError, ClientAddress, RequestId, log_refused};
 use backdrop_common::record::RecordId;
 use backdrop_common::storage::{StorageEngine, Stored};
 use backdrop_common::timestamp::Timestamp;
@@ -25,14 +25,15 @@ pub(crate) const MANAGEMENT_TOKEN: &str = "management token";
 /// From where a request comes, and how it is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
-    /// Behind a reverse proxy, that of the proxy.
+    /// Behind a reverse proxy that is not trusted, that of the proxy.
     pub(crate) address: Option<IpAddr>,
     pub(crate) request_id: String,
 }
 
 impl Visit {
     pub(crate) fn of(request: &Request<'_>) -> Self {
-        Self { address: request.client_ip(), request_id: RequestId::of(request).as_str().to_owned() }
+        let address = ClientAddress::of(request).0;
+        Self { address, request_id: RequestId::of(request).as_str().to_owned() }
     }
 }
 
@@ -75,6 +76,11 @@ impl Visit {
             address = self.address.map(tracing::field::display),
             request_id = self.request_id,
         );
+    }
+
+    /// Somebody does not hold the token that they need, or none.
+    pub(crate) fn refused(&self, bucket: &BucketName, reason: &ApiError) {
+        log_refused(bucket, reason, ClientAddress(self.address), &self.request_id);
     }
 
     /// All records of a bucket were deleted, as pipelines do that send everything each time.

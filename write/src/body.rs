@@ -1,15 +1,11 @@
 //! Bodies: read to their end within a limit, and decompressed within the same, while there is room.
 
 use std::io::Read;
-use std::time::Duration;
 
-use backdrop_common::http::ApiError;
+use backdrop_common::http::{ApiError, SentData, is_media_type};
 use flate2::read::MultiGzDecoder;
-use rocket::data::{Data, ToByteUnit};
 use rocket::request::Request;
 use rocket::tokio;
-use rocket::tokio::io::AsyncReadExt;
-use rocket::tokio::time::timeout;
 
 use crate::room::{PER_BYTE, Reservation};
 
@@ -17,16 +13,13 @@ use crate::room::{PER_BYTE, Reservation};
 pub(crate) struct BodyHeaders<'r> {
     is_json: bool,
     encoding: Option<&'r str>,
-    /// How many bytes the client says that it sends, if it does.
-    length: Option<u64>,
 }
 
 impl<'r> BodyHeaders<'r> {
     pub(crate) fn of(request: &'r Request<'_>) -> Self {
         Self {
-            is_json: request.content_type().is_some_and(|content_type| content_type.is_json()),
+            is_json: is_media_type(request, "application/json"),
             encoding: request.headers().get_one("Content-Encoding"),
-            length: request.headers().get_one("Content-Length").and_then(|length| length.parse().ok()),
         }
     }
 }
@@ -57,7 +50,7 @@ pub(crate) struct Body {
 
 /// Reads the JSON body of a request.
 pub(crate) async fn read_json(
-    data: Data<'_>,
+    data: SentData<'_>,
     headers: &BodyHeaders<'_>,
     max: usize,
     room: Reservation,
@@ -72,7 +65,7 @@ pub(crate) async fn read_json(
     // What does not compress grows a little, so a body that is within the limit may come in more
     // bytes than the limit.
     let max_sent = if encoding == Encoding::Gzip { max + max / 64 + 1024 } else { max };
-    if headers.length.is_some_and(|length| length > (max_sent + discarded(max)) as u64) {
+    if data.length().is_some_and(|length| length > (max_sent + discarded(max)) as u64) {
         // Too much even to be thrown away.
         return Err(ApiError::BodyTooLarge { max });
     }
@@ -90,17 +83,16 @@ pub(crate) async fn read_json(
     Ok(body)
 }
 
-async fn read(data: Data<'_>, max_sent: usize, max: usize, mut room: Reservation) -> Result<Body, ApiError> {
-    // The rest of a body that is too large, or that there is no room for, is read to be thrown away, so
-    // that a client that is still sending gets its answer and not a broken connection.
-    let mut stream = data.open((max_sent + 1 + discarded(max)).bytes());
+async fn read(
+    mut data: SentData<'_>,
+    max_sent: usize,
+    max: usize,
+    mut room: Reservation,
+) -> Result<Body, ApiError> {
     let mut bytes = Vec::new();
     let refused = loop {
-        let read = timeout(PATIENCE, stream.read_buf(&mut bytes)).await;
-        let read = read.map_err(|_| ApiError::InterruptedBody)?.map_err(|_| ApiError::InterruptedBody)?;
-        if read == 0 {
-            return Ok(Body { bytes, room });
-        }
+        let Some(piece) = data.next().await? else { return Ok(Body { bytes, room }) };
+        bytes.extend_from_slice(&piece);
         if bytes.len() > max_sent {
             break ApiError::BodyTooLarge { max };
         }
@@ -108,13 +100,12 @@ async fn read(data: Data<'_>, max_sent: usize, max: usize, mut room: Reservation
             break busy;
         }
     };
+    // The rest of a body that is too large, or that there is no room for, is read to be thrown away, so
+    // that a client that is still sending gets its answer and not a broken connection.
     drop((bytes, room));
-    let _ = timeout(PATIENCE, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
+    data.discard(discarded(max)).await;
     Err(refused)
 }
-
-/// How long a client may send nothing.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many bytes are read of a body that is refused.
 fn discarded(max: usize) -> usize {
@@ -122,9 +113,8 @@ fn discarded(max: usize) -> usize {
 }
 
 /// Reads a body that is refused unseen, within bounds.
-pub(crate) async fn discard(data: Data<'_>, max: usize) {
-    let stream = data.open(discarded(max).bytes());
-    let _ = timeout(PATIENCE, stream.stream_to(tokio::io::sink())).await;
+pub(crate) async fn discard(data: SentData<'_>, max: usize) {
+    data.discard(discarded(max)).await;
 }
 
 /// Decompresses, and stops where the limit is passed: a few bytes can stand for gigabytes.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use backdrop_common::audit::AuditAction;
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
-use backdrop_common::http::{ApiError, Authorization, data_type_address};
+use backdrop_common::http::{ApiError, Authorization, SentData, data_type_address};
 use backdrop_common::record::checks::{RecordChecks, check_patch};
 use backdrop_common::record::schema::RecordSchema;
 use backdrop_common::record::sent::{InvalidBody, SentBody, each_record, is_empty_list};
@@ -16,7 +16,7 @@ use backdrop_common::storage::{Changed, NewRecords, RecordChange};
 use backdrop_common::timestamp::Timestamp;
 use rocket::http::ContentType;
 use rocket::request::{FromRequest, Outcome, Request};
-use rocket::{Data, State, async_trait, delete, patch, post, put};
+use rocket::{State, async_trait, delete, patch, post, put};
 use serde_json::json;
 
 use crate::WriteApp;
@@ -61,7 +61,7 @@ fn ok_with(message: &str) -> (ContentType, String) {
 pub(crate) async fn post_by_name(
     bucket: Result<BucketName, ApiError>,
     request: WriteRequest<'_>,
-    data: Data<'_>,
+    data: SentData<'_>,
     app: &State<WriteApp>,
 ) -> Done {
     store(app, bucket.map(BucketAddress::Name), &request, data).await
@@ -72,7 +72,7 @@ pub(crate) async fn post_by_data_type(
     data_group: &str,
     data_type: &str,
     request: WriteRequest<'_>,
-    data: Data<'_>,
+    data: SentData<'_>,
     app: &State<WriteApp>,
 ) -> Done {
     store(app, Ok(data_type_address(data_group, data_type)), &request, data).await
@@ -82,7 +82,7 @@ pub(crate) async fn post_by_data_type(
 pub(crate) async fn put_by_name(
     bucket: Result<BucketName, ApiError>,
     request: WriteRequest<'_>,
-    data: Data<'_>,
+    data: SentData<'_>,
     app: &State<WriteApp>,
 ) -> Done {
     empty(app, bucket.map(BucketAddress::Name), &request, data).await
@@ -93,7 +93,7 @@ pub(crate) async fn put_by_data_type(
     data_group: &str,
     data_type: &str,
     request: WriteRequest<'_>,
-    data: Data<'_>,
+    data: SentData<'_>,
     app: &State<WriteApp>,
 ) -> Done {
     empty(app, Ok(data_type_address(data_group, data_type)), &request, data).await
@@ -103,7 +103,7 @@ async fn store(
     app: &WriteApp,
     address: Result<BucketAddress, ApiError>,
     request: &WriteRequest<'_>,
-    data: Data<'_>,
+    data: SentData<'_>,
 ) -> Done {
     let (bucket, body) = authorised_body(app, address, request, data).await?;
     let schema = app.schemas.of(&bucket.config)?;
@@ -153,7 +153,7 @@ async fn empty(
     app: &WriteApp,
     address: Result<BucketAddress, ApiError>,
     request: &WriteRequest<'_>,
-    data: Data<'_>,
+    data: SentData<'_>,
 ) -> Done {
     let (bucket, body) = authorised_body(app, address, request, data).await?;
     if !is_empty_list(&body.bytes)? {
@@ -170,7 +170,7 @@ pub(crate) async fn patch_record(
     data_type: &str,
     id: &str,
     request: WriteRequest<'_>,
-    data: Data<'_>,
+    data: SentData<'_>,
     app: &State<WriteApp>,
 ) -> Done {
     let address = Ok(data_type_address(data_group, data_type));
@@ -222,7 +222,8 @@ pub(crate) async fn delete_data(
 ) -> Done {
     let bucket = known(app, &BucketAddress::Name(bucket?)).await?;
     let name = bucket.name();
-    request.authorization.is_management(app.management_token.as_ref(), name.as_str())?;
+    let allowed = request.authorization.is_management(app.management_token.as_ref(), name.as_str());
+    allowed.inspect_err(|reason| request.visit.refused(name, reason))?;
     if !app.engine.delete_data(name).await? {
         return Err(ApiError::NoData(name.clone()));
     }
@@ -245,7 +246,8 @@ async fn authorised(
     request: &WriteRequest<'_>,
 ) -> Result<Bucket, ApiError> {
     let bucket = known(app, address).await?;
-    request.authorization.allows(&bucket, Timestamp::now())?;
+    let allowed = request.authorization.allows(&bucket, Timestamp::now());
+    allowed.inspect_err(|reason| request.visit.refused(bucket.name(), reason))?;
     Ok(bucket)
 }
 
@@ -255,7 +257,7 @@ async fn authorised_body(
     app: &WriteApp,
     address: Result<BucketAddress, ApiError>,
     request: &WriteRequest<'_>,
-    data: Data<'_>,
+    data: SentData<'_>,
 ) -> Result<(Bucket, Body), ApiError> {
     let bucket = match address {
         Ok(address) => authorised(app, &address, request).await,

@@ -85,6 +85,7 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
 fn build(settings: &Settings, app: WriteApp, port: u16) -> Rocket<Build> {
     let mut routes = routes![
         status::health,
+        status::live,
         data::post_by_name,
         data::post_by_data_type,
         data::put_by_name,
@@ -98,6 +99,7 @@ fn build(settings: &Settings, app: WriteApp, port: u16) -> Rocket<Build> {
     let in_production = app.public_url.is_production();
     rocket::custom(rocket_config(settings, port))
         .manage(app)
+        .manage(settings.trusted_proxies.clone())
         .mount("/", with_other_methods(routes))
         .mount("/_user/buckets", with_other_methods(upload_routes()))
         .mount("/", backdrop_pages::assets())

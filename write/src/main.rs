@@ -27,7 +27,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let settings = settings.with_session_secret()?;
     let port = arguments.port.unwrap_or(settings.write_port);
-    launch(backdrop_write::rocket(&settings, engine, port.get()))
-        .await
-        .context("the write app could not start")
+    let app = backdrop_write::rocket(&settings, engine, port.get());
+    launch(app, settings.max_connections.get() as usize).await.context("the write app could not start")
 }

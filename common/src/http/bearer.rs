@@ -4,8 +4,8 @@
 use rocket::request::Request;
 use secrecy::SecretString;
 
-use super::ApiError;
-use crate::bucket::Bucket;
+use super::{ApiError, ClientAddress};
+use crate::bucket::{Bucket, BucketName};
 use crate::timestamp::Timestamp;
 use crate::token::is_secret;
 
@@ -44,6 +44,19 @@ impl<'r> Authorization<'r> {
     }
 }
 
+/// Logs that somebody did not hold the token that they needed: who, by their address, to do what to which
+/// bucket, and why; never with what they sent.
+pub fn log_refused(bucket: &BucketName, reason: &ApiError, address: ClientAddress, request_id: &str) {
+    tracing::warn!(
+        target: "backdrop::audit",
+        action = "refuse",
+        %bucket,
+        %reason,
+        address = address.0.map(tracing::field::display),
+        request_id,
+    );
+}
+
 /// The token of a header, spelled as Backdrop spells it: `Bearer`, one space, the token.
 fn token(header: &str) -> Option<&str> {
     header.strip_prefix("Bearer ").filter(|token| !token.is_empty())
@@ -52,7 +65,7 @@ fn token(header: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::{BucketConfig, BucketName, BucketTokens, TokenChange};
+    use crate::bucket::{BucketConfig, BucketTokens, TokenChange};
     use crate::token::TokenHash;
 
     fn bucket(bearer_token: Option<&str>) -> Bucket {

@@ -1,109 +1,77 @@
 //! Launching an app, and ending it when it is told to.
-//!
-//! Rocket gives connections a fixed time at the end, whether anything is going on or not: too short
-//! for a large request, too long for an idle connection. So what is under way is counted here, and
-//! the app ends as soon as nothing is.
 
-use std::time::Duration;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use rocket::fairing::{Fairing, Info, Kind};
-use rocket::request::Request;
-use rocket::tokio::sync::watch;
-use rocket::tokio::time::{sleep, timeout};
-use rocket::tokio::{select, spawn};
-use rocket::{Build, Data, Error, Rocket, async_trait};
+use rocket::local::asynchronous::Client;
+use rocket::tokio::net::TcpListener;
+use rocket::tokio::select;
+use rocket::tokio::signal::ctrl_c;
+use rocket::{Build, Rocket};
 
-/// How long a request that is under way may take to end; Rocket gives connections as long.
-pub(super) const GRACE_SECONDS: u32 = 60;
-/// How long the last bytes of an answer may take on their way from Rocket to the socket.
-const FLUSH: Duration = Duration::from_millis(200);
+use super::listener::{Bounds, Listener, connections_at_most, raise_limit};
 
-/// Runs an app until SIGTERM or Ctrl-C, and then until what is under way is done.
+/// Why an app does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Nothing can listen on the address.
+    #[error("it cannot listen on {address}: {source}")]
+    Address {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// Why it does not.
+        source: io::Error,
+    },
+    /// It cannot be told to end.
+    #[error("no signal can be waited for: {0}")]
+    Signal(io::Error),
+    /// What Rocket finds wrong with it.
+    #[error("{0}")]
+    Rocket(#[from] Box<rocket::Error>),
+}
+
+/// Runs an app, with so many connections at once, until SIGTERM or Ctrl-C, and then until what is under way is
+/// done.
 ///
 /// # Errors
 ///
 /// If it cannot start, as when its port is taken.
-pub async fn launch(rocket: Rocket<Build>) -> Result<(), Box<Error>> {
-    let under_way = UnderWay::new();
-    let rocket = rocket.attach(under_way.clone()).ignite().await?;
-    let shutdown = rocket.shutdown();
-    let server = spawn(rocket.launch());
-    select! {
-        biased;
-        // It was told to end; Rocket takes no new connections any more.
-        () = shutdown => under_way.done().await,
-        ended = server => match ended {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(Box::new(error)),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        },
+pub async fn launch(rocket: Rocket<Build>, max_connections: usize) -> Result<(), LaunchError> {
+    let rocket = Arc::new(Client::untracked(rocket).await.map_err(Box::new)?);
+    let config = rocket.rocket().config();
+    let address = SocketAddr::new(config.address, config.port);
+    let bound = TcpListener::bind(address).await;
+    let bound = bound.map_err(|source| LaunchError::Address { address, source })?;
+    let told = told_to_end().map_err(LaunchError::Signal)?;
+    let connections = connections_at_most(max_connections, raise_limit());
+    tracing::info!(%address, connections, "listening");
+    Listener::new(Arc::clone(&rocket), Bounds::new(connections)).serve(bound, told).await;
+    // With the app goes its store, whose files are then closed in order.
+    if let Some(rocket) = Arc::into_inner(rocket) {
+        rocket.terminate().await;
     }
     Ok(())
 }
 
-/// Counts the requests that are under way.
-#[derive(Clone)]
-struct UnderWay(watch::Sender<usize>);
+/// Waits for SIGTERM or Ctrl-C. From now on neither ends the program by itself.
+#[cfg(unix)]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    use rocket::tokio::signal::unix::{SignalKind, signal};
 
-/// One of them. It is kept with the request, which Rocket drops when the answer is sent or nobody
-/// is there to receive it.
-struct Entry(watch::Sender<usize>);
-
-impl UnderWay {
-    fn new() -> Self {
-        Self(watch::Sender::new(0))
-    }
-
-    fn enter(&self) -> Entry {
-        self.0.send_modify(|count| *count += 1);
-        Entry(self.0.clone())
-    }
-
-    async fn done(&self) {
-        let mut count = self.0.subscribe();
-        let none = count.wait_for(|count| *count == 0);
-        let _ = timeout(Duration::from_secs(GRACE_SECONDS.into()), none).await;
-        sleep(FLUSH).await;
-    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        select! {
+            _ = terminate.recv() => {}
+            _ = ctrl_c() => {}
+        }
+    })
 }
 
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
-
-#[async_trait]
-impl Fairing for UnderWay {
-    fn info(&self) -> Info {
-        Info { name: "requests under way", kind: Kind::Request }
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        request.local_cache(|| self.enter());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rocket::tokio;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_under_way_is_waited_for() {
-        let under_way = UnderWay::new();
-        under_way.done().await;
-        let entry = under_way.enter();
-        assert!(timeout(Duration::from_secs(30), under_way.done()).await.is_err(), "not done yet");
-        drop(entry);
-        under_way.done().await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn but_not_for_ever() {
-        let under_way = UnderWay::new();
-        let _entry = under_way.enter();
-        timeout(Duration::from_mins(2), under_way.done()).await.expect("an end");
-    }
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = ctrl_c().await;
+    })
 }

@@ -7,6 +7,8 @@ use rocket::http::Header;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Data, Response, async_trait};
 
+use super::ClientAddress;
+
 /// The headers that a client may name a request with, and in which the id comes back.
 const HEADERS: [&str; 2] = ["Govuk-Request-Id", "X-Request-Id"];
 const MAX_LENGTH: usize = 128;
@@ -88,6 +90,7 @@ impl Fairing for RequestLog {
             method = %request.method(),
             path = started.path,
             status = response.status().code,
+            address = ClientAddress::of(request).0.map(tracing::field::display),
             micros = u64::try_from(started.at.elapsed().as_micros()).unwrap_or(u64::MAX),
         );
     }

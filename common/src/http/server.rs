@@ -1,11 +1,10 @@
 //! How both apps run: Rocket's configuration, and the question whether they are up.
 
 use rocket::Config;
-use rocket::config::{Ident, LogLevel, SecretKey, Shutdown, Sig};
+use rocket::config::{Ident, LogLevel, SecretKey};
 use serde_json::{Value as Json, json};
 
 use super::ApiError;
-use super::launch::GRACE_SECONDS;
 use crate::settings::Settings;
 use crate::storage::StorageEngine;
 
@@ -22,15 +21,14 @@ pub fn config(settings: &Settings, port: u16) -> Config {
         cli_colors: false,
         // What is encrypted with it is read by nobody after a restart; who needs that sets another.
         secret_key: SecretKey::derive_from(&rand::random::<[u8; 32]>()),
-        shutdown: Shutdown {
-            ctrlc: true,
-            signals: [Sig::Term].into(),
-            grace: GRACE_SECONDS,
-            mercy: 1,
-            ..Shutdown::default()
-        },
         ..Config::release_default()
     }
+}
+
+/// The answer of `GET /_status/live`: the process answers. It asks nobody, so that an app is not started anew
+/// because its store is away or busy.
+pub fn liveness() -> Json {
+    json!({"status": "ok", "message": "app is alive"})
 }
 
 /// The answer of `GET /_status`.

@@ -52,6 +52,10 @@ impl Client {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Request { path: path.to_owned(), ..Request::default() }).await
     }

@@ -7,7 +7,6 @@ use backdrop_common::http::ApiError;
 use backdrop_common::storage::{BucketSave, Expected, StorageErrorKind};
 use backdrop_common::token::{TokenHash, make_token};
 use backdrop_pages::Page;
-use rocket::form::Form;
 use rocket::http::Status;
 use rocket::{State, get, post};
 
@@ -15,6 +14,7 @@ use super::bucket_form::{BucketForm, FormFault, version};
 use super::bucket_page::page_of;
 use super::grants::granted;
 use super::notice::{Noted, Reply};
+use super::sent_form::Form;
 use super::tokens::NewToken;
 use super::{Administrator, Frame, PageError, SignedIn};
 use crate::WriteApp;

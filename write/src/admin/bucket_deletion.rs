@@ -5,13 +5,13 @@ use backdrop_common::audit::AuditAction;
 use backdrop_common::bucket::BucketName;
 use backdrop_common::http::ApiError;
 use backdrop_pages::Page;
-use rocket::form::Form;
 use rocket::http::Status;
 use rocket::{FromForm, State, get, post};
 
 use super::bucket_page::page_of;
 use super::grants::granted;
 use super::notice::{Noted, Reply};
+use super::sent_form::Form;
 use super::{Administrator, Frame, PageError, SignedIn, words};
 use crate::WriteApp;
 use crate::audit::{self, Visit};

@@ -8,12 +8,13 @@ use backdrop_common::http::ApiError;
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::token::{TokenHash, make_token};
 use backdrop_pages::Page;
-use rocket::form::{Form, FromFormField};
+use rocket::form::FromFormField;
 use rocket::{FromForm, State, post};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::bucket_page::page_of;
 use super::notice::{Noted, Reply};
+use super::sent_form::Form;
 use super::{Administrator, Frame, PageError, words};
 use crate::WriteApp;
 use crate::audit::{self, Visit};

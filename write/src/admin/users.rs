@@ -6,11 +6,11 @@ use backdrop_common::bucket::BucketName;
 use backdrop_common::storage::StorageErrorKind;
 use backdrop_common::user::{GrantChange, User};
 use backdrop_pages::Page;
-use rocket::form::Form;
 use rocket::http::Status;
 use rocket::{FromForm, State, get, post};
 
 use super::notice::{Noted, Notice, Reply};
+use super::sent_form::Form;
 use super::{Administrator, Frame, PageError, SignedIn};
 use crate::WriteApp;
 use crate::audit::{self, Visit};

@@ -10,7 +10,7 @@ use backdrop_common::storage::{StorageEngine, StorageOptions, open};
 use backdrop_common::timestamp::Timestamp;
 use backdrop_signon::Running;
 use reqwest::redirect::Policy;
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::http::{ContentType, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{get, post, routes};
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::admin::provider::Timeouts;
+use crate::admin::sent_form::Form;
 use crate::admin::sign_in::SignIn;
 use crate::admin::{Administrator, PageError, SignedIn};
 use crate::{WriteApp, build};

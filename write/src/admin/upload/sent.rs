@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use rocket::data::{FromData, Limits, Outcome, ToByteUnit};
-use rocket::form::error::{ErrorKind, Errors};
-use rocket::form::{self, DataField, Form, FromFormField, ValueField};
+use backdrop_common::http::SentData;
+use multer::{Constraints, Field, Multipart, SizeLimit};
+use rocket::data::{FromData, Limits, Outcome};
+use rocket::futures::stream::unfold;
 use rocket::http::Status;
 use rocket::request::{self, FromRequest, Request};
-use rocket::tokio::io::sink;
 use rocket::tokio::time::timeout;
-use rocket::{Data, FromForm, async_trait};
+use rocket::{Data, async_trait};
 
 use super::staged::UploadedFile;
 use crate::WriteApp;
@@ -58,38 +58,53 @@ impl NoFile {
     }
 }
 
-#[derive(FromForm)]
-struct Fields {
-    #[field(default = String::new())]
-    form_token: String,
-    #[field(default = SentFile(Err(NoFile::NotChosen)))]
-    file: SentFile,
+/// How many bytes of the field `form_token` are read.
+const MAX_TOKEN: usize = 1_000;
+
+/// Reads a form to its end. Of a file that is too large the rest is thrown away.
+async fn read_form(form: Multipart<'_>, max_file: usize) -> Result<SentForm, multer::Error> {
+    let mut form = form;
+    let mut sent = SentForm { form_token: String::new(), file: Err(NoFile::NotChosen) };
+    while let Some(mut field) = form.next_field().await? {
+        match field.name() {
+            Some("form_token") if sent.form_token.is_empty() => {
+                let token = read_field(&mut field, MAX_TOKEN).await?;
+                sent.form_token = String::from_utf8(token).unwrap_or_default();
+            }
+            Some("file") if matches!(sent.file, Err(NoFile::NotChosen)) && field.file_name().is_some() => {
+                let name = shown_name(field.file_name().unwrap_or_default());
+                let bytes = read_field(&mut field, max_file).await?;
+                sent.file = match bytes.len() {
+                    0 => Err(NoFile::NotChosen),
+                    length if length > max_file => Err(NoFile::TooLarge),
+                    _ => Ok(UploadedFile { name, bytes: bytes.into() }),
+                };
+            }
+            _ => {}
+        }
+    }
+    Ok(sent)
 }
 
-struct SentFile(Result<UploadedFile, NoFile>);
-
-#[async_trait]
-impl<'r> FromFormField<'r> for SentFile {
-    fn from_value(_: ValueField<'r>) -> form::Result<'r, Self> {
-        Ok(Self(Err(NoFile::NotChosen)))
+/// The bytes of a field, and no more than one beyond a limit.
+async fn read_field(field: &mut Field<'_>, max: usize) -> Result<Vec<u8>, multer::Error> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = field.chunk().await? {
+        let wanted = piece.len().min(max + 1 - bytes.len());
+        bytes.extend_from_slice(&piece[..wanted]);
     }
-
-    async fn from_data(field: DataField<'r, '_>) -> form::Result<'r, Self> {
-        let max = field.request.rocket().state::<WriteApp>().map_or(0, |app| app.uploads.max_bytes);
-        let name = field.file_name.map(|name| name.dangerous_unsafe_unsanitized_raw().to_string());
-        let bytes = field.data.open((max + 1).bytes()).into_bytes().await?.into_inner();
-        Ok(Self(match bytes.len() {
-            0 => Err(NoFile::NotChosen),
-            length if length > max => Err(NoFile::TooLarge),
-            _ => Ok(UploadedFile { name: shown_name(&name.unwrap_or_default()), bytes: bytes.into() }),
-        }))
-    }
+    Ok(bytes)
 }
 
-/// Whether a form went on beyond the limit. Rocket gives one that was cut off the same status, but no
-/// limit.
-fn is_too_large(errors: &Errors<'_>) -> bool {
-    errors.iter().any(|error| matches!(error.kind, ErrorKind::InvalidLength { max: Some(_), .. }))
+/// The form that a body is, as it comes, up to so many bytes of it.
+fn multipart<'r>(request: &Request<'_>, data: SentData<'r>, limit: u64) -> Option<Multipart<'r>> {
+    let boundary = multer::parse_boundary(request.headers().get_one("Content-Type")?).ok()?;
+    let pieces = unfold(data, |mut data| async {
+        let next = data.next().await.transpose()?;
+        Some((next, data))
+    });
+    let limits = Constraints::new().size_limit(SizeLimit::new().whole_stream(limit));
+    Some(Multipart::with_constraints(pieces, boundary, limits))
 }
 
 /// A name that fits on a page. Some browsers send the whole path.
@@ -105,24 +120,24 @@ impl<'r> FromData<'r> for SentForm {
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
         let without_file = |reason| SentForm { form_token: String::new(), file: Err(reason) };
+        let data = SentData::of(request, data);
         // A form that goes on beyond what is read of it looks like one that was cut off.
-        let limit = request.limits().get("data-form").unwrap_or(Limits::DATA_FORM);
-        let length = request.headers().get_one("Content-Length").and_then(|length| length.parse().ok());
-        let no_file = if length > Some(limit.as_u64()) { NoFile::TooLarge } else { NoFile::Broken };
+        let limit = request.limits().get("data-form").unwrap_or(Limits::DATA_FORM).as_u64();
+        let no_file = if data.length() > Some(limit) { NoFile::TooLarge } else { NoFile::Broken };
         if !matches!(SignedIn::from_request(request).await, request::Outcome::Success(_)) {
             // A browser shows the answer only once it has sent its form. Nothing of that is kept.
-            let thrown_away = data.open(limit).stream_to(sink());
+            let thrown_away = data.discard(usize::try_from(limit).unwrap_or(usize::MAX));
             let _ = timeout(SHORT_PATIENCE, thrown_away).await;
             return Outcome::Success(without_file(no_file));
         }
-        let form = timeout(PATIENCE, Form::<Fields>::from_data(request, data)).await;
-        Outcome::Success(match form {
-            Ok(Outcome::Success(form)) => {
-                let Fields { form_token, file } = form.into_inner();
-                Self { form_token, file: file.0 }
-            }
-            Ok(Outcome::Error((_, errors))) if is_too_large(&errors) => without_file(NoFile::TooLarge),
-            Ok(Outcome::Error(_) | Outcome::Forward(_)) | Err(_) => without_file(no_file),
+        let max_file = request.rocket().state::<WriteApp>().map_or(0, |app| app.uploads.max_bytes);
+        let Some(form) = multipart(request, data, limit) else {
+            return Outcome::Success(without_file(no_file));
+        };
+        Outcome::Success(match timeout(PATIENCE, read_form(form, max_file)).await {
+            Ok(Ok(form)) => form,
+            Ok(Err(multer::Error::StreamSizeExceeded { .. })) => without_file(NoFile::TooLarge),
+            Ok(Err(_)) | Err(_) => without_file(no_file),
         })
     }
 }
@@ -135,6 +150,7 @@ mod tests {
     use backdrop_common::settings::{ProviderKind, Settings, SignInSettings};
     use backdrop_common::storage::StorageErrorKind;
     use backdrop_common::storage::failing::FailingEngine;
+    use rocket::data::ToByteUnit;
     use rocket::http::CookieJar;
     use rocket::http::{ContentType, Header};
     use rocket::local::asynchronous::Client;
