@@ -1,59 +1,158 @@
-//! Answers as CSV: a header of all keys, sorted; rows that end CR LF (RFC 4180); times in ISO 8601,
-//! booleans and numbers as in JSON, lists as JSON, null and missing empty. No rows, no header.
+//! Answers as CSV, a piece at a time: a header of all keys, sorted; rows that end CR LF (RFC 4180); times in ISO
+//! 8601, booleans and numbers as in JSON, lists as JSON, null and missing empty. No rows, no header.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod text;
 
 use serde::Serialize;
 
-use crate::shape::{AnswerRow, Cell, GroupAnswer};
-use crate::storage::{Documents, StorageError};
+use self::text::CsvText;
+use crate::shape::{AnswerRow, Cell, GroupAnswer, PeriodsText};
+use crate::storage::{Documents, Names, StorageError, StorageErrorKind};
 use crate::value::ValueRef;
 
-/// Groups as CSV.
+/// Groups as CSV, of which one piece after the other is written.
+pub struct GroupsCsv {
+    header: Vec<Box<str>>,
+    periods: Option<PeriodsText>,
+    is_begun: bool,
+    /// The next row, and in it the next cell.
+    row: usize,
+    cell: usize,
+    text: CsvText,
+}
+
+impl GroupsCsv {
+    /// Nothing of an answer is written yet.
+    pub fn new(answer: &GroupAnswer) -> Self {
+        let rows = answer.rows();
+        // A column that none of the rows has is left out.
+        let has_any = |column: &&str| rows.iter().any(|row| row.get(column).is_some());
+        let mut header: Vec<Box<str>> = answer.columns().filter(has_any).map(Box::from).collect();
+        header.sort_unstable();
+        let periods = PeriodsText::new(answer);
+        Self { header, periods, is_begun: false, row: 0, cell: 0, text: CsvText::default() }
+    }
+
+    /// Adds rows of the answer, which has to be the same each time, until there are so many bytes or more.
+    /// Says whether that was the end.
+    pub fn write(&mut self, answer: &GroupAnswer, csv: &mut Vec<u8>, until: usize) -> bool {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            self.text.header(csv, self.header.iter().map(|name| &**name));
+        }
+        let rows = answer.rows();
+        while self.row < rows.len() && !self.header.is_empty() {
+            if csv.len() >= until || !self.write_row(answer, rows.at(self.row), csv, until) {
+                return false;
+            }
+            self.row += 1;
+        }
+        true
+    }
+
+    fn is_in_periods(&self) -> bool {
+        self.periods.as_ref().is_some_and(PeriodsText::is_begun)
+    }
+
+    /// Writes what is left of a row. Says whether that was the end of it.
+    fn write_row(
+        &mut self,
+        answer: &GroupAnswer,
+        row: AnswerRow<'_>,
+        csv: &mut Vec<u8>,
+        until: usize,
+    ) -> bool {
+        while let Some(column) = self.header.get(self.cell) {
+            if !self.is_in_periods() {
+                self.text.next_cell(csv);
+            }
+            match (row.get(column), &mut self.periods) {
+                // The periods of one group may be a large answer.
+                (Some(Cell::Rows(_)), Some(periods)) => {
+                    let mut json = Vec::new();
+                    let is_end =
+                        periods.write_row(answer, self.row, &mut json, until.saturating_sub(csv.len()));
+                    self.text.add(csv, &json);
+                    if !is_end {
+                        return false;
+                    }
+                }
+                (Some(cell), _) => self.text.add(csv, cell_text(cell).as_bytes()),
+                (None, _) => {}
+            }
+            self.cell += 1;
+        }
+        self.text.end_row(csv);
+        self.cell = 0;
+        true
+    }
+}
+
+/// Groups as CSV, all at once.
 pub fn groups(answer: &GroupAnswer) -> Vec<u8> {
-    let rows = answer.rows();
-    // A column that none of the rows has is left out.
-    let mut header: Vec<&str> =
-        answer.columns().filter(|column| rows.iter().any(|row| row.get(column).is_some())).collect();
-    header.sort_unstable();
-    let cell = |row: AnswerRow<'_>, column: &str| row.get(column).map_or_else(String::new, cell_text);
-    let records = rows.iter().map(|row| header.iter().map(move |column| cell(row, column)));
-    write(&header, records)
+    let mut csv = Vec::new();
+    GroupsCsv::new(answer).write(answer, &mut csv, usize::MAX);
+    csv
 }
 
-/// Records as CSV.
-///
-/// # Errors
-///
-/// [`StorageError`] if a stored record is damaged.
-pub fn records(documents: &Documents) -> Result<Vec<u8>, StorageError> {
-    let mut header = BTreeSet::new();
-    for document in documents.iter() {
-        header.extend(document?.fields()?.into_iter().map(|(key, _)| key));
-    }
-    let mut records: Vec<Vec<String>> = Vec::with_capacity(documents.len());
-    for document in documents.iter() {
-        let fields: BTreeMap<_, _> = document?.fields()?.into_iter().collect();
-        let text = |key: &&str| fields.get(key).map_or_else(String::new, |value| value_text(*value));
-        records.push(header.iter().map(text).collect());
-    }
-    let header: Vec<&str> = header.into_iter().collect();
-    Ok(write(&header, records.into_iter()))
+/// Records as CSV, of which one page after the other is written.
+pub struct RecordsCsv {
+    names: Names,
+    is_begun: bool,
+    text: CsvText,
 }
 
-fn write<R>(header: &[&str], records: impl Iterator<Item = R>) -> Vec<u8>
-where
-    R: IntoIterator<Item = String>,
-{
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    // Writing to memory does not fail.
-    if !header.is_empty() {
-        let _ = writer.write_record(header);
+impl RecordsCsv {
+    /// Records that have fields of these names, and no others.
+    pub fn new(names: Names) -> Self {
+        Self { names, is_begun: false, text: CsvText::default() }
     }
-    for record in records {
-        let _ = writer.write_record(record);
+
+    /// Adds some records.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if one is damaged, or has a field with another name.
+    pub fn write(&mut self, documents: &Documents, csv: &mut Vec<u8>) -> Result<(), StorageError> {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            self.text.header(csv, self.names.iter().map(|name| &**name));
+        }
+        for document in documents.iter() {
+            let mut fields = document?.fields()?;
+            fields.sort_by_key(|(key, _)| *key);
+            self.write_row(&fields, csv)?;
+        }
+        Ok(())
     }
-    writer.into_inner().unwrap_or_default()
+
+    /// Writes a row. The fields are sorted as the names are, so both are gone through once.
+    fn write_row(&mut self, fields: &[(&str, ValueRef<'_>)], csv: &mut Vec<u8>) -> Result<(), StorageError> {
+        let mut fields = fields.iter().peekable();
+        for name in &self.names {
+            self.text.next_cell(csv);
+            let mut value = None;
+            while let Some((_, same)) = fields.next_if(|(key, _)| **key == **name) {
+                value = Some(same);
+            }
+            if let Some(value) = value {
+                write_value(&mut self.text, csv, *value);
+            }
+        }
+        self.text.end_row(csv);
+        match fields.next() {
+            None => Ok(()),
+            Some((key, _)) => {
+                let message = format!("a record with \"{key}\" came after the names of all fields were read");
+                Err(StorageError::new(StorageErrorKind::Unavailable, message))
+            }
+        }
+    }
+}
+
+fn write_value(text: &mut CsvText, csv: &mut Vec<u8>, value: ValueRef<'_>) {
+    match value {
+        ValueRef::Text(value) => text.add(csv, value.as_bytes()),
+        value => text.add(csv, value_text(value).as_bytes()),
+    }
 }
 
 fn cell_text(cell: Cell<'_>) -> String {
@@ -87,10 +186,28 @@ mod tests {
     use crate::query::args::{QueryArgs, QueryContext};
     use crate::record::Record;
     use crate::shape::shape;
-    use crate::storage::Row;
     use crate::storage::document::encode;
+    use crate::storage::{NamesSeen, Row};
     use crate::timestamp::Timestamp;
     use crate::value::Value;
+
+    fn records(documents: &Documents) -> Vec<u8> {
+        let (mut names, mut csv) = (NamesSeen::default(), Vec::new());
+        for document in documents.iter() {
+            names.add(document.expect("a record")).expect("a few names");
+        }
+        RecordsCsv::new(names.into_names()).write(documents, &mut csv).expect("CSV");
+        csv
+    }
+
+    #[test]
+    fn a_name_that_came_too_late_is_an_error() {
+        let mut documents = Documents::default();
+        let record = Record { id: None, timestamp: None, fields: vec![("late".into(), Value::Int(1))] };
+        documents.push(&encode("a", &record, Timestamp::MIN));
+        let names = Names::from(["_id".into(), "_updated_at".into()]);
+        assert!(RecordsCsv::new(names).write(&documents, &mut Vec::new()).is_err());
+    }
 
     #[test]
     fn records_with_different_fields() {
@@ -102,7 +219,7 @@ mod tests {
         };
         push("a", &[("name", Value::from("x, \"y\"\nz")), ("size", Value::Float(2.0))]);
         push("b", &[("flag", Value::Bool(true)), ("name", Value::Null)]);
-        let text = String::from_utf8(records(&documents).expect("CSV")).expect("text");
+        let text = String::from_utf8(records(&documents)).expect("text");
         assert_eq!(
             text,
             "_id,_updated_at,flag,name,size\r\n\
@@ -113,7 +230,7 @@ mod tests {
 
     #[test]
     fn no_rows_no_header() {
-        assert_eq!(records(&Documents::default()).expect("CSV"), b"");
+        assert_eq!(records(&Documents::default()), b"");
         check_groups("group_by=kind", Vec::new(), "");
     }
 
@@ -125,6 +242,18 @@ mod tests {
         let Ok(Query::Groups(query)) = query else { panic!("{text}: {query:?}") };
         let answer = shape(&query, rows).expect("an answer");
         assert_eq!(String::from_utf8(groups(&answer)).expect("text"), expected, "{text}");
+        for until in [0, 1, 7, 60] {
+            let (mut csv, mut all) = (GroupsCsv::new(&answer), Vec::new());
+            loop {
+                let mut piece = Vec::new();
+                let is_end = csv.write(&answer, &mut piece, until.max(1));
+                all.extend(piece);
+                if is_end {
+                    break;
+                }
+            }
+            assert_eq!(String::from_utf8(all).expect("text"), expected, "{text} in pieces of {until}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod value;
 pub mod limits;
 
 pub mod field;
+pub mod room;
 pub mod token;
 
 pub mod record;

@@ -14,6 +14,9 @@ pub const RECORD_BYTES: usize = 1_048_576;
 /// The bytes of the longest head of a request. The address of a query is in it.
 pub const HEAD_BYTES: usize = 64 * 1024;
 
+/// The most columns of raw records as CSV. Each row has a place for each column.
+pub const CSV_COLUMNS: usize = 10_000;
+
 /// A bound, as the documentation tells of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
@@ -58,6 +61,12 @@ pub const LIMITS: &[Limit] = &[
         most: HEAD_BYTES,
         unit: "bytes",
         beyond: "431 or 414, and the connection is closed",
+    },
+    Limit {
+        what: "different fields of the raw records that a CSV lists",
+        most: CSV_COLUMNS,
+        unit: "columns",
+        beyond: "400; as JSON there is no such bound",
     },
 ];
 

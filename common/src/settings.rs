@@ -47,6 +47,10 @@ pub struct Settings {
     pub max_ingest_bytes: NonZeroU32,
     /// How many groups or periods an answer may list.
     pub max_rows: NonZeroU32,
+    /// How many bytes an answer of groups may have.
+    pub max_answer_bytes: NonZeroU32,
+    /// How much memory answers may take, all together, in bytes: what was found, and what is being sent.
+    pub max_query_bytes: NonZeroU32,
     /// How long a MongoDB server may work on one query, in milliseconds.
     pub max_time_ms: NonZeroU32,
     /// Which members of a MongoDB replica set answer queries.
@@ -125,6 +129,8 @@ impl Default for Settings {
             max_body_bytes: number(10_485_760),
             max_ingest_bytes: number(268_435_456),
             max_rows: number(1_000_000),
+            max_answer_bytes: number(268_435_456),
+            max_query_bytes: number(536_870_912),
             max_time_ms: number(30_000),
             read_preference: ReadPreference::Primary,
             view_bytes: DEFAULT_VIEW_BYTES,
@@ -186,6 +192,16 @@ impl Settings {
                 defaults.max_ingest_bytes,
             )?,
             max_rows: values.take("max_rows", "a number of rows, 1 to 4294967295", defaults.max_rows)?,
+            max_answer_bytes: values.take(
+                "max_answer_bytes",
+                "a number of bytes, 1 to 4294967295",
+                defaults.max_answer_bytes,
+            )?,
+            max_query_bytes: values.take(
+                "max_query_bytes",
+                "a number of bytes, 1 to 4294967295",
+                defaults.max_query_bytes,
+            )?,
             max_time_ms: values.take(
                 "max_time_ms",
                 "a number of milliseconds, 1 to 4294967295",
@@ -411,7 +427,7 @@ mod tests {
             "raed_port = 1",
             &[],
             "raed_port is no setting; the settings are database_url, address, read_port, write_port, \
-             max_connections, trusted_proxies, management_token, max_body_bytes, max_ingest_bytes, max_rows, max_time_ms, read_preference, \
+             max_connections, trusted_proxies, management_token, max_body_bytes, max_ingest_bytes, max_rows, max_answer_bytes, max_query_bytes, max_time_ms, read_preference, \
              view_bytes, answer_bytes, public_url, read_url, oauth_kind, oauth_base_url, oauth_client_id, \
              oauth_client_secret, session_secret, \
              session_seconds, session_check_seconds, sign_ins_per_minute, oidc_permissions_claim, \

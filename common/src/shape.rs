@@ -9,7 +9,8 @@
 //!         ├── answer       what an answer keeps ← columns, keys, tallies
 //!         ├── order        sorting and limiting
 //!         ├── rows         rows and cells, as who looks at them sees them
-//!         └── json         the same as bytes
+//!         ├── json         the same as bytes
+//!         └── size         how many bytes these will be, and how many the answer takes
 //! ```
 
 mod answer;
@@ -19,6 +20,7 @@ mod json;
 mod keys;
 mod order;
 mod rows;
+mod size;
 mod tallies;
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,9 @@ use keys::GroupKeys;
 use tallies::Tallies;
 
 pub use answer::GroupAnswer;
+pub use json::{JsonText, PeriodsText};
 pub use rows::{AnswerRow, AnswerRows, Cell};
+pub use size::bytes_to_shape;
 
 /// By how many periods the window must move, so that it does not start (or end) with periods in
 /// which no group has data: forward when positive. Zero for a window that was not asked for by

@@ -14,6 +14,7 @@ pub mod failing;
 mod made_id;
 mod mongo;
 mod new_records;
+mod pages;
 pub(crate) mod registry_document;
 mod sequence;
 mod sqlite;
@@ -33,14 +34,16 @@ use crate::field::FieldName;
 use crate::query::{CollectMethod, GroupQuery, Query, RecordQuery};
 use crate::record::checks::InvalidRecord;
 use crate::record::{Record, RecordId};
+use crate::room::{Reservation, Room};
 use crate::timestamp::Timestamp;
 use crate::user::{GrantChange, User};
 use crate::value::Value;
 
-pub use document::{Document, Documents};
+pub use document::{Document, Documents, Names, NamesSeen};
 pub use error::{StorageError, StorageErrorKind};
 pub use mongo::MongoEngine;
 pub use new_records::NewRecords;
+pub use pages::{PAGE_BYTES, PAGES, RecordPages, WantedNames};
 pub use sqlite::SqliteEngine;
 pub use url::{DatabaseUrl, StorageOptions};
 
@@ -59,6 +62,20 @@ pub struct Row {
 }
 
 impl Row {
+    /// How many bytes it takes, about.
+    pub fn memory(&self) -> usize {
+        let heap = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
+        let set = |partial: &Partial| {
+            let values = partial.set.iter().flatten();
+            values.map(|value| 2 * size_of::<Value>() + heap(value)).sum::<usize>()
+        };
+        size_of::<Self>()
+            + size_of_val(&*self.keys)
+            + size_of_val(&*self.collected)
+            + self.keys.iter().map(heap).sum::<usize>()
+            + self.collected.iter().map(set).sum::<usize>()
+    }
+
     /// Adds a row of the same group, whose keys may be spelled in another way.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
@@ -346,9 +363,31 @@ pub trait StorageEngine: Send + Sync {
     /// as many as there were at some moment of it.
     async fn count(&self, bucket: &BucketName) -> Result<u64, StorageError>;
 
-    /// The records that a query asks for, sorted and limited. Sorting is stable in the order in
-    /// which records were written, whichever way.
-    async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError>;
+    /// The records that a query asks for, sorted and limited, page by page. Sorting is stable in the order
+    /// in which records were written, whichever way. Where others write meanwhile, each record that is
+    /// there all the while comes once; an engine that has snapshots gives those of one.
+    ///
+    /// What is found on the first page, or goes wrong before it, is known at once. While nobody takes a
+    /// page there are at most [`PAGES`], and finding ends after a while. `room` is for what the engine
+    /// has to hold besides.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](StorageErrorKind::Busy) if there are as many answers of several pages as there may be at
+    /// once; [`TooManyRows`](StorageErrorKind::TooManyRows) if names are wanted and are too many.
+    async fn find_pages(
+        &self,
+        bucket: &BucketName,
+        query: &RecordQuery,
+        names: WantedNames,
+        room: Reservation,
+    ) -> Result<RecordPages, StorageError>;
+
+    /// The same, all of them at once: for queries whose limit is small.
+    async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
+        let room = Room::endless().reserve();
+        self.find_pages(bucket, query, WantedNames::None, room).await?.collect().await
+    }
 
     /// The groups that a query asks for, in any order: one row for each combination of keys and
     /// period that a record has. Records where a key is missing or null are in none, nor those

@@ -1,24 +1,27 @@
-//! Answers as bytes: JSON or CSV, with the headers that say how long they may be kept.
+//! Answers with the headers that say how long they may be kept.
 
 use std::io::Cursor;
-use std::sync::Arc;
 
 use backdrop_common::bucket::BucketConfig;
-use backdrop_common::csv_export;
-use backdrop_common::http::{ApiError, etag, is_fresh};
+use backdrop_common::http::{RequestId, etag, is_fresh};
+use backdrop_common::room::Reservation;
 use backdrop_common::shape::GroupAnswer;
-use backdrop_common::storage::{Documents, StorageError, StorageErrorKind};
+use backdrop_common::storage::Documents;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
-use serde_json::to_writer;
 use serde_json::value::RawValue;
+use tokio_util::io::StreamReader;
+
+use crate::answers::Question;
+use crate::body::{Body, Whole};
+use crate::text::PIECE;
 
 /// What is said of the data of a bucket that is not published.
 pub(crate) const WARNING: &str =
     "Warning: This data-set is unpublished. Data may be subject to change or be inaccurate.";
 
-/// What a query found.
+/// What a query found, as much of it as a page shows.
 pub(crate) enum Found {
     /// Records as they are stored.
     Records(Documents),
@@ -26,41 +29,11 @@ pub(crate) enum Found {
     Groups(GroupAnswer),
 }
 
-/// The body of an answer and its tag. Clones share the bytes.
-#[derive(Clone)]
-pub(crate) struct Body {
-    bytes: Arc<[u8]>,
-    etag: Arc<str>,
-}
-
-impl Body {
-    /// Writes the body of an answer. Large ones take a while, so that is done on a thread for that.
-    pub(crate) async fn write(found: Found, form: Form) -> Result<Self, ApiError> {
-        let written = rocket::tokio::task::spawn_blocking(move || {
-            let bytes = if form.is_csv { csv(&found) } else { json(&found, form.is_published) }?;
-            let etag = etag(&bytes).into();
-            Ok::<_, StorageError>(Self { bytes: bytes.into(), etag })
-        });
-        Ok(written.await.map_err(|_| ApiError::Internal)??)
-    }
-
-    /// How many bytes it has.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
-impl AsRef<[u8]> for Body {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 /// How what a query found is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
-    is_csv: bool,
-    is_published: bool,
+    pub(crate) is_csv: bool,
+    pub(crate) is_published: bool,
 }
 
 impl Form {
@@ -71,29 +44,66 @@ impl Form {
     }
 }
 
+/// The tag of an answer that is not hashed, since it was sent before it was made to its end: it follows from
+/// what the answer follows from.
+pub(crate) fn tag_of(question: &Question) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let tag = etag(format!("{version} {question:?}").as_bytes());
+    format!("{TAG_OF_QUESTION}{}", tag.trim_start_matches('"'))
+}
+
+/// What such a tag begins with.
+const TAG_OF_QUESTION: &str = "\"from-";
+
 /// An answer with its headers.
 pub(crate) struct Answer {
     /// None if the client has it already.
     body: Option<Body>,
-    /// None if it is not worth asking whether it changed.
-    etag: Option<Arc<str>>,
+    /// None if it is not worth asking whether it changed, or not known.
+    etag: Option<String>,
     cache_control: &'static str,
     is_csv: bool,
 }
 
 impl Answer {
-    /// The answer of a bucket, to a client that may have it already.
-    pub(crate) fn new(bucket: &BucketConfig, body: Body, form: Form, if_none_match: &str) -> Self {
-        let etag = Arc::clone(&body.etag);
-        let body = (!is_fresh(if_none_match, &etag)).then_some(body);
-        Self { body, etag: Some(etag), cache_control: cache_control(bucket), is_csv: form.is_csv }
+    /// The answer of a bucket, to a client that may have it already. `tag` is that of a body that is on its
+    /// way.
+    pub(crate) fn new(
+        bucket: &BucketConfig,
+        body: Body,
+        tag: Option<String>,
+        form: Form,
+        if_none_match: &str,
+    ) -> Self {
+        let etag = match &body {
+            Body::Whole(whole) => Some(whole.etag().to_owned()),
+            Body::OnItsWay(_) => tag,
+        };
+        let is_fresh = etag.as_ref().is_some_and(|etag| is_fresh(if_none_match, etag));
+        let body = (!is_fresh).then_some(body);
+        Self { body, etag, cache_control: cache_control(bucket), is_csv: form.is_csv }
+    }
+
+    /// The answer to a client that has it already, which is known without making it; none if it has not.
+    pub(crate) fn known(
+        bucket: &BucketConfig,
+        question: &Question,
+        form: Form,
+        if_none_match: &str,
+    ) -> Option<Self> {
+        if !if_none_match.contains(TAG_OF_QUESTION) {
+            return None;
+        }
+        let etag = Some(tag_of(question)).filter(|tag| is_fresh(if_none_match, tag))?;
+        let cache_control = cache_control(bucket);
+        Some(Self { body: None, etag: Some(etag), cache_control, is_csv: form.is_csv })
     }
 
     /// What would be done to answer a query. It tells of the store as it is now, so nobody keeps it.
-    pub(crate) fn explained(explained: &RawValue) -> Self {
-        let bytes = format!(r#"{{"explain":{explained}}}"#).into_bytes().into();
-        let body = Body { bytes, etag: "".into() };
-        Self { body: Some(body), etag: None, cache_control: "no-cache", is_csv: false }
+    pub(crate) fn explained(explained: &RawValue, room: Reservation) -> Self {
+        let bytes = format!(r#"{{"explain":{explained}}}"#).into_bytes();
+        let body = Some(Body::Whole(Whole::made(bytes, room)));
+        Self { body, etag: None, cache_control: "no-cache", is_csv: false }
     }
 }
 
@@ -106,47 +116,12 @@ pub(crate) fn cache_control(bucket: &BucketConfig) -> &'static str {
     }
 }
 
-fn csv(found: &Found) -> Result<Vec<u8>, StorageError> {
-    match found {
-        Found::Records(documents) => csv_export::records(documents),
-        Found::Groups(answer) => Ok(csv_export::groups(answer)),
-    }
-}
-
-/// Written piece by piece, so that no answer is held in memory twice.
-fn json(found: &Found, published: bool) -> Result<Vec<u8>, StorageError> {
-    let damaged = |error: serde_json::Error| StorageError::new(StorageErrorKind::Internal, error);
-    let mut body = Vec::with_capacity(1024);
-    body.extend_from_slice(b"{");
-    if !published {
-        body.extend_from_slice(b"\"warning\":");
-        to_writer(&mut body, WARNING).map_err(damaged)?;
-        body.push(b',');
-    }
-    body.extend_from_slice(b"\"data\":");
-    match found {
-        Found::Groups(answer) => answer.write_json(&mut body),
-        Found::Records(documents) => {
-            body.push(b'[');
-            for (index, document) in documents.iter().enumerate() {
-                if index > 0 {
-                    body.push(b',');
-                }
-                to_writer(&mut body, &document?).map_err(damaged)?;
-            }
-            body.push(b']');
-        }
-    }
-    body.push(b'}');
-    Ok(body)
-}
-
 impl<'r> Responder<'r, 'static> for Answer {
-    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let mut response = Response::build();
         response.header(Header::new("Cache-Control", self.cache_control));
         if let Some(etag) = self.etag {
-            response.header(Header::new("ETag", etag.to_string()));
+            response.header(Header::new("ETag", etag));
         }
         let Some(body) = self.body else {
             return response.status(Status::NotModified).ok();
@@ -158,7 +133,15 @@ impl<'r> Responder<'r, 'static> for Answer {
         } else {
             response.header(ContentType::JSON);
         }
-        response.sized_body(body.len(), Cursor::new(body)).ok()
+        response.max_chunk_size(PIECE);
+        match body {
+            Body::Whole(body) => response.sized_body(body.len(), Cursor::new(body)),
+            Body::OnItsWay(body) => {
+                let request_id = RequestId::of(request).as_str().to_owned();
+                response.streamed_body(StreamReader::new(Box::pin(body.into_pieces(request_id))))
+            }
+        };
+        response.ok()
     }
 }
 

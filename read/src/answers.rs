@@ -1,6 +1,8 @@
 //! Answers that are kept to be given again while the records of their bucket stay the same, and made once
 //! for all who ask the same at the same moment.
 
+use std::sync::Arc;
+
 use backdrop_common::bucket::BucketName;
 use backdrop_common::http::ApiError;
 use backdrop_common::query::Query;
@@ -8,7 +10,8 @@ use backdrop_common::storage::Revision;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 
-use crate::answer::{Body, Form};
+use crate::answer::Form;
+use crate::body::{Body, OnItsWay, Whole};
 
 /// What an answer follows from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,19 +23,33 @@ pub(crate) struct Question {
 }
 
 /// The answers that are kept, within a budget of memory.
-pub(crate) struct Answers(Cache<Question, Kept>);
+pub(crate) struct Answers {
+    kept: Cache<Question, Kept>,
+    largest: usize,
+}
 
 /// An answer, and how much memory its question takes.
 #[derive(Clone)]
 struct Kept {
-    body: Body,
+    body: Whole,
     question_bytes: usize,
+}
+
+/// Why there is no answer to keep.
+enum NotKept {
+    Failed(Arc<ApiError>),
+    /// It is too large, but there is all of it for who asked at the same moment.
+    Large(Whole),
+    /// It is on its way already, to whoever asked first.
+    OnItsWay,
 }
 
 /// What an answer takes besides its bytes and those of its query, about.
 const OVERHEAD: usize = 1024;
 /// How much memory a byte of a query string becomes, at the most about: a short filter, a value of its own.
 const PER_BYTE: usize = 8;
+/// How many of the largest answers that are kept there is memory for.
+const LARGEST: u64 = 8;
 
 impl Answers {
     /// Keeps so many bytes of answers. Those go first that nobody asked for for longest: once a bucket
@@ -42,22 +59,55 @@ impl Answers {
             u32::try_from(kept.body.len() + kept.question_bytes + OVERHEAD).unwrap_or(u32::MAX)
         };
         let cache = Cache::builder().max_capacity(max_bytes).weigher(bytes);
-        Self(cache.eviction_policy(EvictionPolicy::lru()).build())
+        let largest = usize::try_from(max_bytes / LARGEST).unwrap_or(usize::MAX);
+        Self { kept: cache.eviction_policy(EvictionPolicy::lru()).build(), largest }
+    }
+
+    /// How many bytes an answer may have that is kept.
+    pub(crate) fn largest(&self) -> usize {
+        self.largest
     }
 
     /// The answer to a question, which came as a query string: a kept one, or else `make`'s. Who asks while
-    /// another one's is made waits for that; if its client goes away, the next one's is made.
-    pub(crate) async fn get(
+    /// another one's is made waits for that; if its client goes away, the next one's is made. If it turns
+    /// out to be too large to be kept, each has one made for itself.
+    pub(crate) async fn get<F>(
         &self,
         question: Question,
         query_string: &str,
-        make: impl Future<Output = Result<Body, ApiError>>,
-    ) -> Result<Body, ApiError> {
+        make: impl Fn() -> F,
+    ) -> Result<Body, ApiError>
+    where
+        F: Future<Output = Result<Body, ApiError>>,
+    {
         let question_bytes = query_string.len() * PER_BYTE;
+        let (mut on_its_way, mut is_made) = (None::<Box<OnItsWay>>, false);
         // Boxed, since whoever waits for it holds it several times over.
-        let make = Box::pin(async { Ok(Kept { body: make.await?, question_bytes }) });
-        let kept = self.0.try_get_with(question, make).await;
-        kept.map(|kept| kept.body).map_err(ApiError::Shared)
+        let first = Box::pin(async {
+            is_made = true;
+            match make().await.map_err(|error| NotKept::Failed(Arc::new(error)))? {
+                Body::Whole(body) if body.len() > self.largest => Err(NotKept::Large(body)),
+                Body::Whole(body) => Ok(Kept { body, question_bytes }),
+                Body::OnItsWay(body) => {
+                    on_its_way = Some(body);
+                    Err(NotKept::OnItsWay)
+                }
+            }
+        });
+        let kept = self.kept.try_get_with(question, first).await;
+        if is_made {
+            // What has to go for it goes now, and not when the next question is asked.
+            self.kept.run_pending_tasks().await;
+        }
+        match (kept, on_its_way) {
+            (Ok(kept), _) => Ok(Body::Whole(kept.body)),
+            (Err(_), Some(body)) => Ok(Body::OnItsWay(body)),
+            (Err(why), None) => match &*why {
+                NotKept::Failed(error) => Err(ApiError::Shared(Arc::clone(error))),
+                NotKept::Large(body) => Ok(Body::Whole(body.clone())),
+                NotKept::OnItsWay => make().await,
+            },
+        }
     }
 }
 
@@ -68,12 +118,16 @@ mod tests {
 
     use backdrop_common::bucket::{BucketAddress, BucketConfig, TokenChange};
     use backdrop_common::query::RecordQuery;
-    use backdrop_common::storage::{BucketSave, Documents, SqliteEngine, StorageEngine};
+    use backdrop_common::room::Room;
+    use backdrop_common::storage::failing::FailingEngine;
+    use backdrop_common::storage::{
+        BucketSave, Documents, RecordPages, SqliteEngine, StorageEngine, StorageErrorKind, WantedNames,
+    };
     use rocket::tokio;
     use rocket::tokio::sync::Notify;
 
     use super::*;
-    use crate::answer::Found;
+    use crate::text::Text;
 
     async fn question() -> Question {
         let folder = tempfile::tempdir().expect("a folder");
@@ -89,8 +143,19 @@ mod tests {
     }
 
     async fn body() -> Result<Body, ApiError> {
+        body_of(RecordPages::whole(Documents::default()), 1000).await
+    }
+
+    async fn body_of(pages: RecordPages, kept: usize) -> Result<Body, ApiError> {
         let config = BucketConfig::new(BucketName::parse("foo").expect("a name"));
-        Body::write(Found::Records(Documents::default()), Form::new(&config, false)).await
+        let room = Room::endless().reserve();
+        let text = Text::of_records(pages, Form::new(&config, false), room)?;
+        Body::make(text, kept).await
+    }
+
+    fn whole(body: Result<Body, ApiError>) -> Whole {
+        let Ok(Body::Whole(body)) = body else { panic!("it is not whole") };
+        body
     }
 
     #[rocket::async_test]
@@ -102,7 +167,7 @@ mod tests {
             body().await
         };
         for _ in 0..3 {
-            let body = answers.get(question.clone(), "", make()).await.expect("an answer");
+            let body = whole(answers.get(question.clone(), "", make).await);
             assert_eq!(body.as_ref(), br#"{"data":[]}"#);
         }
         assert_eq!(times.load(Ordering::Relaxed), 1);
@@ -110,7 +175,7 @@ mod tests {
             query: Query::Records(RecordQuery { limit: Some(1), ..RecordQuery::default() }),
             ..question
         };
-        answers.get(other, "", make()).await.expect("an answer");
+        answers.get(other, "", make).await.expect("an answer");
         assert_eq!(times.load(Ordering::Relaxed), 2);
     }
 
@@ -118,26 +183,26 @@ mod tests {
     async fn who_asks_meanwhile_waits_for_the_same_answer() {
         let (answers, question) = (Answers::new(100_000), question().await);
         let (begun, go_on) = (Notify::new(), Notify::new());
-        let first = answers.get(question.clone(), "", async {
+        let first = answers.get(question.clone(), "", || async {
             begun.notify_one();
             go_on.notified().await;
             body().await
         });
         let second = async {
             begun.notified().await;
-            let second = answers.get(question.clone(), "", async { panic!("it is made already") });
+            let second = answers.get(question.clone(), "", || async { panic!("it is made already") });
             let (body, ()) = tokio::join!(second, async { go_on.notify_one() });
             body
         };
         let (first, second) = tokio::join!(first, second);
-        assert_eq!(first.expect("an answer").as_ref(), second.expect("an answer").as_ref());
+        assert_eq!(whole(first).as_ref(), whole(second).as_ref());
     }
 
     #[rocket::async_test]
     async fn if_its_client_goes_away_the_next_one_makes_it() {
         let (answers, question) = (Answers::new(100_000), question().await);
         let begun = Notify::new();
-        let first = answers.get(question.clone(), "", async {
+        let first = answers.get(question.clone(), "", || async {
             begun.notify_one();
             pending().await
         });
@@ -146,16 +211,17 @@ mod tests {
             _ = first => panic!("it has no end"),
             () = begun.notified() => {}
         }
-        answers.get(question, "", body()).await.expect("an answer");
+        answers.get(question, "", body).await.expect("an answer");
     }
 
     #[rocket::async_test]
     async fn an_error_is_not_kept() {
         let (answers, question) = (Answers::new(100_000), question().await);
-        let failed = answers.get(question.clone(), "", async { Err(ApiError::BucketNotFound) }).await.err();
+        let failed =
+            answers.get(question.clone(), "", || async { Err(ApiError::BucketNotFound) }).await.err();
         let failed = failed.expect("an error");
         assert_eq!((failed.status().code, failed.to_string().as_str()), (404, "bucket not found"));
-        answers.get(question, "", body()).await.expect("an answer");
+        answers.get(question, "", body).await.expect("an answer");
     }
 
     #[rocket::async_test]
@@ -164,19 +230,54 @@ mod tests {
         for limit in 0..100 {
             let query = Query::Records(RecordQuery { limit: Some(limit), ..RecordQuery::default() });
             let long = "x".repeat(1000);
-            answers.get(Question { query, ..question.clone() }, &long, body()).await.expect("an answer");
+            answers.get(Question { query, ..question.clone() }, &long, body).await.expect("an answer");
         }
-        answers.0.run_pending_tasks().await;
-        assert!((5..=12).contains(&answers.0.entry_count()), "{}", answers.0.entry_count());
+        assert!((5..=12).contains(&answers.kept.entry_count()), "{}", answers.kept.entry_count());
     }
 
     #[rocket::async_test]
     async fn without_memory_nothing_is_kept() {
         let (answers, question) = (Answers::new(0), question().await);
         for _ in 0..2 {
-            answers.get(question.clone(), "", body()).await.expect("an answer");
-            answers.0.run_pending_tasks().await;
-            assert!(answers.0.get(&question).await.is_none());
+            answers.get(question.clone(), "", body).await.expect("an answer");
+            assert!(answers.kept.get(&question).await.is_none());
+        }
+    }
+
+    #[rocket::async_test]
+    async fn what_is_too_large_to_be_kept_is_made_for_each() {
+        let (answers, question) = (Answers::new(100_000), question().await);
+        assert_eq!(answers.largest(), 12_500);
+        let engine =
+            FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None, pages: 2 };
+        let (begun, go_on, times) = (Notify::new(), Notify::new(), AtomicUsize::new(0));
+        let large = async || {
+            begun.notify_one();
+            if times.fetch_add(1, Ordering::Relaxed) == 0 {
+                go_on.notified().await;
+            }
+            let (query, room) = (RecordQuery::default(), Room::endless().reserve());
+            let pages = engine.find_pages(&question.bucket, &query, WantedNames::None, room).await?;
+            body_of(pages, answers.largest()).await
+        };
+        let first = answers.get(question.clone(), "", large);
+        let second = async {
+            begun.notified().await;
+            let second = answers.get(question.clone(), "", large);
+            let (body, ()) = tokio::join!(second, async { go_on.notify_one() });
+            body
+        };
+        let (first, second) = tokio::join!(first, second);
+        assert!(matches!(first, Ok(Body::OnItsWay(_))) && matches!(second, Ok(Body::OnItsWay(_))));
+        assert_eq!((times.load(Ordering::Relaxed), answers.kept.entry_count()), (2, 0));
+    }
+
+    #[rocket::async_test]
+    async fn what_is_whole_and_too_large_to_be_kept_is_given_to_all_who_ask_at_once() {
+        let (answers, question) = (Answers::new(50), question().await);
+        for _ in 0..2 {
+            assert_eq!(whole(answers.get(question.clone(), "", body).await).len(), 11);
+            assert!(answers.kept.get(&question).await.is_none());
         }
     }
 }

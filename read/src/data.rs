@@ -6,18 +6,23 @@ use backdrop_common::http::{
 };
 use backdrop_common::query::args::{QueryArgs, QueryContext};
 use backdrop_common::query::{GroupQuery, InvalidQuery, Query};
-use backdrop_common::shape::{GroupAnswer, shape, shift};
+use backdrop_common::room::Reservation;
+use backdrop_common::shape::{GroupAnswer, bytes_to_shape, shape, shift};
+use backdrop_common::storage::WantedNames;
 use backdrop_common::timestamp::Timestamp;
 use rocket::http::Header;
 use rocket::http::uri::Host;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::{self, Responder};
+use rocket::tokio::task::spawn_blocking;
 use rocket::{State, async_trait, get, options};
 
 use crate::ReadApp;
-use crate::answer::{Answer, Body, Form, Found};
+use crate::answer::{Answer, Form, Found, tag_of};
 use crate::answers::Question;
+use crate::body::Body;
 use crate::explorer::{Explored, explore, refused, wants_page};
+use crate::text::Text;
 
 /// What a request says besides the bucket's address, and the client itself.
 pub(crate) struct ReadRequest<'r> {
@@ -117,23 +122,44 @@ async fn answer(
         may_explain(&bucket, request.authorization).inspect_err(|reason| {
             log_refused(bucket.name(), reason, request.address, request.request_id.as_str());
         })?;
-        return Ok(Answer::explained(&app.engine.explain(bucket.name(), &query).await?));
+        let explained = app.engine.explain(bucket.name(), &query).await?;
+        return Ok(Answer::explained(&explained, app.room.reserve()));
     }
     let form = Form::new(&bucket.config, as_csv);
-    let body = match revision {
-        None => body(app, bucket.name(), query, form).await,
-        Some(revision) => {
-            let name = bucket.name().clone();
-            let question = Question { bucket: name, revision, query: query.clone(), form };
-            app.answers.get(question, request.query, body(app, bucket.name(), query, form)).await
-        }
+    let if_none_match = &*request.if_none_match;
+    let Some(revision) = revision else {
+        let body = body(app, bucket.name(), &query, form).await?;
+        return Ok(Answer::new(&bucket.config, body, None, form, if_none_match));
     };
-    Ok(Answer::new(&bucket.config, body?, form, &request.if_none_match))
+    let question = Question { bucket: bucket.name().clone(), revision, query, form };
+    if let Some(answer) = Answer::known(&bucket.config, &question, form, if_none_match) {
+        return Ok(answer);
+    }
+    let make = || body(app, &question.bucket, &question.query, form);
+    let body = app.answers.get(question.clone(), request.query, make).await?;
+    let tag = matches!(body, Body::OnItsWay(_)).then(|| tag_of(&question));
+    Ok(Answer::new(&bucket.config, body, tag, form, if_none_match))
 }
 
 /// The body of the answer to a query.
-async fn body(app: &ReadApp, bucket: &BucketName, query: Query, form: Form) -> Result<Body, ApiError> {
-    Body::write(find(app, bucket, query).await?, form).await
+async fn body(app: &ReadApp, bucket: &BucketName, query: &Query, form: Form) -> Result<Body, ApiError> {
+    let text = match query {
+        Query::Records(query) => {
+            let names = if form.is_csv { WantedNames::All } else { WantedNames::None };
+            let pages = app.engine.find_pages(bucket, query, names, app.room.reserve()).await?;
+            Text::of_records(pages, form, app.room.reserve())
+        }
+        Query::Groups(query) => {
+            let (answer, room) = groups(app, bucket, query.clone()).await?;
+            let bytes = if form.is_csv { answer.csv_bytes() } else { answer.json_bytes() };
+            let max = app.max_answer_bytes;
+            if bytes > max {
+                return Err(InvalidQuery::AnswerTooLarge { bytes, max }.into());
+            }
+            Text::of_groups(answer, bytes, form, room)
+        }
+    };
+    Body::make(text?, app.answers.largest()).await
 }
 
 /// The query that some parameters ask of a bucket.
@@ -145,16 +171,32 @@ pub(crate) fn checked(app: &ReadApp, bucket: &Bucket, args: QueryArgs) -> Result
     })
 }
 
-/// What a query finds.
-pub(crate) async fn find(app: &ReadApp, bucket: &BucketName, query: Query) -> Result<Found, ApiError> {
+/// What a query finds whose limit is small, if it is for records; and the room that it takes.
+pub(crate) async fn find(
+    app: &ReadApp,
+    bucket: &BucketName,
+    query: Query,
+) -> Result<(Found, Reservation), ApiError> {
     Ok(match query {
-        Query::Records(query) => Found::Records(app.engine.find(bucket, &query).await?),
-        Query::Groups(query) => Found::Groups(groups(app, bucket, query).await?),
+        Query::Records(query) => {
+            let records = app.engine.find(bucket, &query).await?;
+            let mut room = app.room.reserve();
+            room.cover(records.bytes())?;
+            (Found::Records(records), room)
+        }
+        Query::Groups(query) => {
+            let (answer, room) = groups(app, bucket, query).await?;
+            (Found::Groups(answer), room)
+        }
     })
 }
 
-/// The groups that a query asks for, in a window that moved to where the data is.
-async fn groups(app: &ReadApp, bucket: &BucketName, query: GroupQuery) -> Result<GroupAnswer, ApiError> {
+/// The groups that a query asks for, in a window that moved to where the data is, and the room that they take.
+async fn groups(
+    app: &ReadApp,
+    bucket: &BucketName,
+    query: GroupQuery,
+) -> Result<(GroupAnswer, Reservation), ApiError> {
     let mut query = query;
     let mut rows = app.engine.aggregate(bucket, &query).await?;
     let periods = shift(&query, &rows);
@@ -162,8 +204,15 @@ async fn groups(app: &ReadApp, bucket: &BucketName, query: GroupQuery) -> Result
         query = query.moved(periods).ok_or(InvalidQuery::OutsideCalendar)?;
         rows = app.engine.aggregate(bucket, &query).await?;
     }
-    let shaped = rocket::tokio::task::spawn_blocking(move || shape(&query, rows)).await;
-    Ok(shaped.map_err(|_| ApiError::Internal)??)
+    let mut room = app.room.reserve();
+    let shaped = spawn_blocking(move || {
+        room.cover(bytes_to_shape(&query, &rows))?;
+        let answer = shape(&query, rows)?;
+        room.cover(answer.memory())?;
+        room.shrink(answer.memory());
+        Ok((answer, room))
+    });
+    shaped.await.map_err(|_| ApiError::Internal)?
 }
 
 /// Who may see how a query is answered: whoever may see the records themselves, and who writes them.

@@ -83,8 +83,9 @@ async fn answer(app: &ReadApp, bucket: &Bucket, query: &str) -> Result<(Tables, 
         }
         Query::Groups(query) => Some(Outline::of(query)),
     };
-    let found = find(app, bucket.name(), query).await?;
+    let (found, room) = find(app, bucket.name(), query).await?;
     let shown = rocket::tokio::task::spawn_blocking(move || {
+        let _room = room;
         let picture = outline.and_then(|outline| outline.picture(&found));
         Ok::<_, ApiError>((Tables::of(&found)?, picture))
     });

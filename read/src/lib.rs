@@ -4,13 +4,18 @@
 
 mod answer;
 mod answers;
+mod body;
 mod data;
 mod explorer;
 mod status;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::sync::Arc;
 
 use backdrop_common::http::{Clients, RequestLog, StrictRequests, catchers, config, with_other_methods};
+use backdrop_common::room::Room;
 use backdrop_common::settings::{Settings, WebOrigin};
 use backdrop_common::storage::StorageEngine;
 use rocket::fairing::AdHoc;
@@ -23,6 +28,10 @@ use crate::answers::Answers;
 pub(crate) struct ReadApp {
     engine: Arc<dyn StorageEngine>,
     max_rows: usize,
+    /// How many bytes an answer of groups may have.
+    max_answer_bytes: u64,
+    /// Room in memory for all answers together, those that are kept among them.
+    room: Arc<Room>,
     clients: Clients,
     answers: Answers,
     /// Where programs find us, if that is set.
@@ -46,7 +55,10 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         engine,
         max_rows: settings.max_rows.get() as usize,
         clients: Clients::default(),
-        answers: Answers::new(settings.answer_bytes),
+        max_answer_bytes: settings.max_answer_bytes.get().into(),
+        // So that some room is left for others.
+        answers: Answers::new(settings.answer_bytes.min(u64::from(settings.max_query_bytes.get()) / 2)),
+        room: Room::strict(settings.max_query_bytes.get() as usize, "answers"),
         read_url: settings.read_url.clone(),
     };
     rocket::custom(config(settings, port))

@@ -10,7 +10,7 @@ use rocket::http::{ContentType, Header, Status};
 use rocket::local::blocking::Client;
 
 fn client(kind: StorageErrorKind, bucket: Option<Bucket>) -> Client {
-    let engine = Arc::new(FailingEngine { kind, bucket, endless: None });
+    let engine = Arc::new(FailingEngine { kind, bucket, endless: None, pages: 0 });
     Client::untracked(backdrop_read::rocket(&Settings::default(), engine, 0)).expect("the app")
 }
 
@@ -76,4 +76,24 @@ fn a_browser_is_told_so_on_a_page() {
     let kind = StorageErrorKind::Unavailable;
     check_page(kind, Status::ServiceUnavailable, Some("5"), "The data cannot be read just now");
     check_page(StorageErrorKind::Internal, Status::InternalServerError, None, "Something went wrong");
+}
+
+#[test]
+fn a_store_that_fails_in_the_middle_breaks_the_answer() {
+    // What is kept is made whole first.
+    let settings = Settings { answer_bytes: 0, ..Settings::default() };
+    for (path, first) in
+        [("/foo", &b"{\"data\":[{\"_id\":\"r1\""[..]), ("/foo?format=csv", b"_id,_updated_at\r\n")]
+    {
+        let kind = StorageErrorKind::Unavailable;
+        let engine = Arc::new(FailingEngine { kind, bucket: Some(bucket()), endless: None, pages: 3 });
+        let client = Client::untracked(backdrop_read::rocket(&settings, engine, 0)).expect("the app");
+        let mut response = client.get(path).dispatch();
+        assert_eq!(response.status(), Status::Ok);
+        assert_eq!(response.headers().get_one("ETag"), None);
+        let mut body = Vec::new();
+        let read = std::io::Read::read_to_end(&mut response, &mut body);
+        assert!(read.is_err(), "{path} ends as if it were whole, after {} bytes", body.len());
+        assert!(body.starts_with(first) && body.len() > 200_000);
+    }
 }

@@ -24,6 +24,7 @@ async fn start(under_way: UnderWay) -> u16 {
         kind: StorageErrorKind::Internal,
         bucket: Some(Bucket { config, tokens: BucketTokens::default() }),
         endless: Some(under_way),
+        pages: 0,
     };
     let (started, port) = oneshot::channel();
     let started = AdHoc::on_liftoff("port", |rocket| {

@@ -3,11 +3,10 @@
 use std::io::Read;
 
 use backdrop_common::http::{ApiError, SentData, is_media_type};
+use backdrop_common::room::Reservation;
 use flate2::read::MultiGzDecoder;
 use rocket::request::Request;
 use rocket::tokio;
-
-use crate::room::{PER_BYTE, Reservation};
 
 /// What the headers say of a body.
 pub(crate) struct BodyHeaders<'r> {
@@ -97,7 +96,7 @@ async fn read(
             break ApiError::BodyTooLarge { max };
         }
         if let Err(busy) = room.cover(PER_BYTE.saturating_mul(bytes.len())) {
-            break busy;
+            break busy.into();
         }
     };
     // The rest of a body that is too large, or that there is no room for, is read to be thrown away, so
@@ -106,6 +105,10 @@ async fn read(
     data.discard(discarded(max)).await;
     Err(refused)
 }
+
+/// How much room a byte of a body takes: as it came, as it is stored, and what the memory for either has
+/// to spare. What takes more, as very small records do, is counted when it is known.
+pub(crate) const PER_BYTE: usize = 4;
 
 /// How many bytes are read of a body that is refused.
 fn discarded(max: usize) -> usize {
@@ -140,7 +143,7 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
-    use crate::room::Room;
+    use backdrop_common::room::Room;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -150,7 +153,7 @@ mod tests {
 
     /// Decompresses where there is a little room, of which another has a byte.
     fn decompress(sent: &[u8], max: usize) -> Result<Vec<u8>, ApiError> {
-        let room = Room::new(1000);
+        let room = Room::soft(1000, "requests");
         let mut other = room.reserve();
         other.cover(1).expect("room");
         let body = Body { bytes: sent.to_vec(), room: room.reserve() };

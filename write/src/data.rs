@@ -12,6 +12,7 @@ use backdrop_common::record::checks::{RecordChecks, check_patch};
 use backdrop_common::record::schema::RecordSchema;
 use backdrop_common::record::sent::{InvalidBody, SentBody, each_record, is_empty_list};
 use backdrop_common::record::{Record, RecordId};
+use backdrop_common::room::Reservation;
 use backdrop_common::storage::{Changed, NewRecords, RecordChange};
 use backdrop_common::timestamp::Timestamp;
 use rocket::http::ContentType;
@@ -22,7 +23,6 @@ use serde_json::json;
 use crate::WriteApp;
 use crate::audit::{self, MANAGEMENT_TOKEN, Visit};
 use crate::body::{Body, BodyHeaders, discard, read_json};
-use crate::room::Reservation;
 
 /// How many bytes of a body are checked in a fraction of a millisecond.
 const SMALL_BODY: usize = 16 * 1024;

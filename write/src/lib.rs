@@ -7,7 +7,6 @@ mod audit;
 mod body;
 pub mod command;
 mod data;
-mod room;
 mod schemas;
 mod status;
 pub mod upload;
@@ -16,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backdrop_common::http::{RequestLog, StrictRequests, catchers, config, with_other_methods};
+use backdrop_common::room::Room;
 use backdrop_common::settings::{PublicUrl, Settings, WebOrigin};
 use backdrop_common::storage::StorageEngine;
 use backdrop_common::timestamp::Timestamp;
@@ -29,7 +29,6 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::admin::SignIn;
 use crate::admin::provider::Timeouts;
 use crate::admin::upload::{Uploads, form_limit, upload_routes};
-use crate::room::Room;
 use crate::schemas::Schemas;
 
 /// How large a form without a file may be, in kibibytes: it may have a schema in it.
@@ -65,7 +64,7 @@ impl WriteApp {
             engine,
             management_token: settings.management_token.clone(),
             max_body_bytes: settings.max_body_bytes.get() as usize,
-            room: Room::new(settings.max_ingest_bytes.get() as usize),
+            room: Room::soft(settings.max_ingest_bytes.get() as usize, "requests"),
             schemas: Schemas::default(),
             clock: Arc::new(Timestamp::now),
             sign_in: SignIn::new(settings, &public_url, Timeouts::default()),

@@ -14,7 +14,7 @@ fn client(kind: StorageErrorKind) -> Client {
     let name = BucketName::parse("foo").expect("a name");
     let token = TokenHash::new(&"tok-foo".to_owned().into());
     let bucket = Some(Bucket { config: BucketConfig::new(name), tokens: BucketTokens::only(token) });
-    let engine = Arc::new(FailingEngine { kind, bucket, endless: None });
+    let engine = Arc::new(FailingEngine { kind, bucket, endless: None, pages: 0 });
     Client::untracked(backdrop_write::rocket(&Settings::default(), engine, 0)).expect("the app")
 }
 

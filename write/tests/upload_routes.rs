@@ -10,7 +10,7 @@ use rocket::local::blocking::Client;
 
 #[test]
 fn beside_the_api() {
-    let engine = FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None };
+    let engine = FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None, pages: 0 };
     let app = backdrop_write::rocket(&Settings::default(), Arc::new(engine), 0);
     let client = Client::untracked(app).expect("the app");
     let check = |method, path: &str, status: Status| {

@@ -14,6 +14,7 @@ use crate::bucket::BucketName;
 use crate::query::InvalidQuery;
 use crate::record::checks::InvalidRecord;
 use crate::record::sent::InvalidBody;
+use crate::room::NoRoom;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// How long a client should wait before it tries again, in seconds.
@@ -162,6 +163,15 @@ impl ApiError {
                 // Whoever has no room says so once, not for each request.
                 StorageErrorKind::NotFound | StorageErrorKind::TooManyRows | StorageErrorKind::Busy => {}
             }
+        }
+    }
+}
+
+impl From<NoRoom> for ApiError {
+    fn from(none: NoRoom) -> Self {
+        match none {
+            NoRoom::Now => Self::Busy,
+            NoRoom::Ever { max } => Self::Query(InvalidQuery::TooMuchMemory { max }),
         }
     }
 }

@@ -12,6 +12,10 @@ use crate::field::FieldName;
 use crate::period::Period;
 use crate::timestamp::Timestamp;
 
+/// How a query is made to find less.
+const SMALLER_ANSWER: &str =
+    "ask for a shorter span, longer periods, fewer columns, or fewer or shorter groups";
+
 /// A rule that a query breaks; `Display` is the message for the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's message says what it is")]
@@ -102,6 +106,12 @@ pub enum InvalidQuery {
     TooManyPeriods { count: i64, max: usize },
     #[error("The query would list more than {max} groups or periods; narrow it, or group by fewer fields")]
     TooManyRows { max: usize },
+    #[error("The answer would have up to {bytes} bytes; at most {max} are given; {}", SMALLER_ANSWER)]
+    AnswerTooLarge { bytes: u64, max: u64 },
+    #[error("The answer takes more memory than all answers together may, {max} bytes; {}", SMALLER_ANSWER)]
+    TooMuchMemory { max: usize },
+    #[error("The records have more than {max} different fields, too many for a CSV; ask for JSON, or filter")]
+    TooManyColumns { max: usize },
     #[error("The span reaches outside the years 1 to 9999")]
     OutsideCalendar,
     #[error("invalid collect function")]

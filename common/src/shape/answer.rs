@@ -82,6 +82,11 @@ impl GroupAnswer {
 }
 
 impl Periods {
+    /// How many bytes they take.
+    pub(super) fn memory(&self) -> usize {
+        self.bounds.capacity() * size_of::<Timestamp>()
+    }
+
     pub(super) fn of(window: &Window) -> Self {
         let mut bounds: Vec<Timestamp> = Vec::with_capacity(window.len() + 1);
         bounds.extend(window.starts());
@@ -133,6 +138,11 @@ impl Combinations {
             // Past the largest number they are not listed but refused.
             found.saturating_add(key.step.saturating_mul(place))
         })
+    }
+
+    /// All values of all keys.
+    pub(super) fn values(&self) -> impl Iterator<Item = &[Value]> {
+        self.keys.iter().map(|key| &*key.values)
     }
 
     /// The value of a key in a combination.

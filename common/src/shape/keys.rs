@@ -44,6 +44,17 @@ impl GroupKeys {
         });
     }
 
+    /// How many bytes they take.
+    pub(super) fn memory(&self) -> usize {
+        self.keys.capacity() * size_of::<Packed>() + self.texts.capacity()
+    }
+
+    /// Everything, group by group.
+    pub(super) fn all(&self) -> impl Iterator<Item = ValueRef<'_>> {
+        let groups = (0..self.len()).flat_map(|group| (0..self.width).map(move |key| (group, key)));
+        groups.map(|(group, key)| self.get(group, key))
+    }
+
     /// How many groups there are.
     pub(super) fn len(&self) -> usize {
         self.keys.len().checked_div(self.width).unwrap_or_default()

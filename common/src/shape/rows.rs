@@ -128,7 +128,8 @@ impl<'a> AnswerRows<'a> {
         (0..self.len()).map(move |place| self.at(place))
     }
 
-    pub(super) fn at(self, place: usize) -> AnswerRow<'a> {
+    /// The one at a place, of which there has to be one.
+    pub fn at(self, place: usize) -> AnswerRow<'a> {
         let answer = self.answer;
         match self.list {
             ListRef::Groups(keys) => answer.group_row(keys, place),

@@ -57,6 +57,21 @@ impl Tallies {
         Self { reductions: self.reductions, counts, values }
     }
 
+    /// How many tallies there are.
+    pub(super) fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// All that was collected.
+    pub(super) fn values(&self) -> &[Reduced] {
+        &self.values
+    }
+
+    /// How many bytes the numbers and values take, without what lies elsewhere.
+    pub(super) fn memory(&self) -> usize {
+        self.counts.capacity() * size_of::<i64>() + self.values.capacity() * size_of::<Reduced>()
+    }
+
     /// How many records a tally counts.
     pub(super) fn count(&self, tally: usize) -> i64 {
         self.counts[tally]

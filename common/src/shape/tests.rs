@@ -39,6 +39,41 @@ fn written(answer: &GroupAnswer) -> String {
     String::from_utf8(json).expect("text")
 }
 
+fn in_pieces(answer: &GroupAnswer, until: usize) -> String {
+    let (mut text, mut json) = (JsonText::new(answer), Vec::new());
+    loop {
+        let mut piece = Vec::new();
+        let is_end = text.write(answer, &mut piece, until);
+        json.extend(piece);
+        if is_end {
+            return String::from_utf8(json).expect("text");
+        }
+    }
+}
+
+/// That an answer of many rows is refused or let through by how large it is needs no more than about that.
+#[test]
+fn the_size_of_an_answer_is_known_before_it_is_written() {
+    let check = |text: &str, rows: Vec<Row>| {
+        let answer = shape(&query(text), rows).expect("an answer");
+        let (json, csv) = (written(&answer).len() as u64, crate::csv_export::groups(&answer).len() as u64);
+        assert!((json..json * 3 / 2 + 100).contains(&answer.json_bytes()), "{text}: {json}");
+        assert!((csv..csv * 3 + 200).contains(&answer.csv_bytes()), "{text}: {csv}");
+    };
+    let groups = |month: Option<u32>| {
+        (0..20)
+            .map(|number| row(&[Value::from(format!("group {number}").as_str())], month, 5, &[7]))
+            .collect()
+    };
+    check("group_by=kind&collect=size:sum", groups(None));
+    check(&format!("group_by=kind&collect=size:sum&{MONTHS}"), groups(Some(2)));
+    check(&format!("group_by=kind&collect=size:sum&flatten=true&{MONTHS}"), groups(Some(2)));
+    check(
+        &format!("collect=size:sum&{}", MONTHS.replace("2014-01", "2006-01")),
+        vec![row(&[], Some(1), 1, &[3])],
+    );
+}
+
 #[track_caller]
 fn check(text: &str, rows: Vec<Row>, answer: &[&str]) {
     let shown: Vec<_> = match shape(&query(text), rows) {
@@ -335,6 +370,12 @@ proptest! {
         if let Ok(answer) = shape(&query, rows) {
             let json = written(&answer);
             prop_assert_eq!(&json, &serde_json::to_string(&answer).expect("JSON"));
+            for until in [1, 50, 300] {
+                prop_assert_eq!(in_pieces(&answer, until), json.as_str(), "in pieces of {}", until);
+            }
+            prop_assert!(json.len() as u64 <= answer.json_bytes(), "{} <= {}", json.len(), answer.json_bytes());
+            let csv = crate::csv_export::groups(&answer).len() as u64;
+            prop_assert!(csv <= answer.csv_bytes(), "{csv} <= {}", answer.csv_bytes());
             let shown = answer.rows().iter().map(|row| serde_json::to_string(&row).expect("JSON"));
             prop_assert_eq!(json, format!("[{}]", shown.collect::<Vec<_>>().join(",")));
         }

@@ -10,6 +10,7 @@
 //!               ├── audit       the audit log
 //!               ├── records     storing, changing and deleting records
 //!               ├── queries     finding and aggregating
+//!               ├── pages       finding, page by page
 //!               ├── transfer    sending all records to another store, and taking them
 //!               ├── interleavings   columnar views against the scan, while others write
 //!               ├── properties  engines against the model ← model, histories
@@ -21,6 +22,7 @@ mod buckets;
 mod histories;
 mod interleavings;
 mod model;
+pub(crate) mod pages;
 mod properties;
 mod queries;
 mod records;
@@ -53,6 +55,7 @@ pub(crate) async fn suite(engine: &dyn StorageEngine) {
     audit::suite(engine).await;
     records::suite(engine).await;
     queries::suite(engine).await;
+    pages::suite(engine).await;
     transfer::suite(engine).await;
 }
 
@@ -244,7 +247,7 @@ fn patched(id: &str, patch: &str) -> RecordChange {
     })
 }
 
-fn record_query(text: &str) -> RecordQuery {
+pub(crate) fn record_query(text: &str) -> RecordQuery {
     match parse_query(text, 1000) {
         Query::Records(query) => query,
         Query::Groups(_) => panic!("{text} asks for groups"),

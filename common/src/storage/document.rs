@@ -7,6 +7,7 @@
 //! file and its `encoding` alone know how a record is encoded; engines hand the bytes on.
 
 pub(crate) mod encoding;
+mod names;
 
 use bson::RawBsonRef;
 use bson::raw::{CStr, RawDocument, RawDocumentBuf};
@@ -14,6 +15,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use self::encoding::{append, append_document};
+pub use self::names::{Names, NamesSeen};
 use super::{StorageError, StorageErrorKind, StoredRecord};
 use crate::field::UPDATED_AT;
 use crate::period::Period;
@@ -118,6 +120,13 @@ impl Documents {
         self.ends.push(self.bytes.len());
     }
 
+    /// Adds other records.
+    pub fn append(&mut self, others: &Self) {
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(&others.bytes);
+        self.ends.extend(others.ends.iter().map(|end| before + end));
+    }
+
     /// How many bytes they are, all together.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
@@ -133,10 +142,15 @@ impl Documents {
         self.ends.is_empty()
     }
 
+    /// The bytes of each record, in order.
+    pub(crate) fn iter_bytes(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+    }
+
     /// The records, in order.
     pub fn iter(&self) -> impl Iterator<Item = Result<Document<'_>, StorageError>> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| Document::new(&self.bytes[start..*end]))
+        self.iter_bytes().map(Document::new)
     }
 }
 

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::query::InvalidQuery;
+use crate::room::NoRoom;
+
 /// What a caller can make of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageErrorKind {
@@ -64,5 +67,16 @@ impl fmt::Display for StorageError {
 impl Error for StorageError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.source()
+    }
+}
+
+impl From<NoRoom> for StorageError {
+    fn from(none: NoRoom) -> Self {
+        match none {
+            NoRoom::Now => Self::new(StorageErrorKind::Busy, none),
+            NoRoom::Ever { max } => {
+                Self::new(StorageErrorKind::TooManyRows, InvalidQuery::TooMuchMemory { max })
+            }
+        }
     }
 }

@@ -5,13 +5,15 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Row, StorageEngine,
-    StorageError, StorageErrorKind, Stored, StoredRecord,
+    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, RecordPages, Row,
+    StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, WantedNames, pages,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::query::{GroupQuery, Query, RecordQuery};
 use crate::record::{Record, RecordId};
+use crate::room::Reservation;
+use crate::storage::document::encode;
 use crate::timestamp::Timestamp;
 use crate::user::{GrantChange, User};
 
@@ -23,6 +25,8 @@ pub struct FailingEngine {
     pub bucket: Option<Bucket>,
     /// With this, a query for records does not fail but goes on until nobody waits for it.
     pub endless: Option<UnderWay>,
+    /// So many pages of records are answered before a query for records fails.
+    pub pages: usize,
 }
 
 /// How many queries are under way.
@@ -118,11 +122,33 @@ impl StorageEngine for FailingEngine {
         self.fail()
     }
 
-    async fn find(&self, _: &BucketName, _: &RecordQuery) -> Result<Documents, StorageError> {
-        let Some(under_way) = &self.endless else { return self.fail() };
-        under_way.send_modify(|count| *count += 1);
-        let _entry = Entry(under_way);
-        std::future::pending().await
+    async fn find_pages(
+        &self,
+        _: &BucketName,
+        _: &RecordQuery,
+        _: WantedNames,
+        _: Reservation,
+    ) -> Result<RecordPages, StorageError> {
+        if let Some(under_way) = &self.endless {
+            under_way.send_modify(|count| *count += 1);
+            let _entry = Entry(under_way);
+            return std::future::pending().await;
+        }
+        let (mut sender, expected) = pages::pages(pages::PATIENCE);
+        let (pages, failed) = (self.pages, self.fail());
+        tokio::spawn(async move {
+            let record = Record { id: None, timestamp: None, fields: Vec::new() };
+            for _ in 0..pages {
+                while !sender.is_full() {
+                    sender.push(&encode("r1", &record, Timestamp::MIN));
+                }
+                if sender.send_page().await.is_err() {
+                    return;
+                }
+            }
+            sender.end(failed).await;
+        });
+        expected.begun(()).await
     }
 
     async fn aggregate(&self, _: &BucketName, _: &GroupQuery) -> Result<Vec<Row>, StorageError> {

@@ -48,13 +48,14 @@ use self::transaction::{Atomicity, Existed, Unit, perform};
 use super::sequence::Sequence;
 use super::url::{MongoUrl, StorageOptions};
 use super::{
-    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, Row, StorageEngine,
-    StorageError, StorageErrorKind, Stored, StoredRecord, collection, document,
+    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, RecordPages, Row,
+    StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, WantedNames, collection,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine, AuditPosition};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::query::{GroupQuery, InvalidQuery, Query, RecordQuery};
 use crate::record::RecordId;
+use crate::room::Reservation;
 use crate::timestamp::Timestamp;
 use crate::user::{GrantChange, User};
 
@@ -229,13 +230,15 @@ impl StorageEngine for MongoEngine {
         self.again(|| layout::count(&self.connection.database, bucket)).await
     }
 
-    async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
+    async fn find_pages(
+        &self,
+        bucket: &BucketName,
+        query: &RecordQuery,
+        names: WantedNames,
+        _: Reservation,
+    ) -> Result<RecordPages, StorageError> {
         let (name, pipeline) = (collection::of_bucket(bucket), pipeline::records(query));
-        let found = |found: &mut Documents, document: &_| {
-            found.push(document::to_bare(document)?.as_bytes());
-            Ok(())
-        };
-        let found: Documents = self.again(|| self.connection.read(&name, pipeline.clone(), found)).await?;
+        let found = self.again(|| self.connection.pages(&name, pipeline.clone(), names)).await?;
         self.require(bucket, found.is_empty()).await?;
         Ok(found)
     }

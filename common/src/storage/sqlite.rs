@@ -9,7 +9,7 @@
 //!          ├── registry   buckets and users      ← tokens
 //!          ├── records    storing, changing, deleting
 //!          ├── audit      the audit log
-//!          └── answer     finding, aggregating
+//!          └── answer     finding, aggregating      → stream (records page by page)
 //!                 ├── views      columnar views, kept up to date   ← storage/view
 //!                 └── scan       the stored records                ← statement (query → SQL)
 //!                        └── connections, layout, error
@@ -24,6 +24,7 @@ mod records;
 mod registry;
 mod scan;
 mod statement;
+mod stream;
 mod tokens;
 mod views;
 mod writer;
@@ -31,26 +32,30 @@ mod writer;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Transaction;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views};
 use self::connections::{Connections, Interest};
+use self::stream::{STREAMS, Stream};
 pub(super) use self::views::ViewLimits;
 use self::views::{Turn, Views};
 use self::writer::{PATIENCE, Writer};
 use super::{
-    BucketSave, Changed, Documents, MigrationMode, MigrationReport, NewRecords, RecordChange, Revision, Row,
-    StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored, StoredRecord,
+    BucketSave, Changed, Documents, MigrationMode, MigrationReport, NewRecords, RecordChange, RecordPages,
+    Revision, Row, StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored, StoredRecord,
+    WantedNames, pages,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::query::{GroupQuery, Query, RecordQuery};
 use crate::record::RecordId;
+use crate::room::Reservation;
 use crate::timestamp::Timestamp;
 use crate::user::{GrantChange, User};
 
@@ -62,6 +67,10 @@ pub struct SqliteEngine {
     writer: Arc<Writer>,
     /// Lets in as many readers as there is use for; more would only take memory from each other.
     reading: Arc<Semaphore>,
+    /// Lets in as many answers of several pages.
+    streaming: Arc<Semaphore>,
+    /// How long a page of those may wait to be taken.
+    patience: Duration,
     views: Arc<Views>,
 }
 
@@ -95,6 +104,8 @@ impl SqliteEngine {
             writer: Arc::new(Writer::open(path)?),
             connections: Arc::new(Connections::new(path)),
             reading: Arc::new(Semaphore::new(processors * READERS_PER_PROCESSOR)),
+            streaming: Arc::new(Semaphore::new(STREAMS)),
+            patience: pages::PATIENCE,
             views: Arc::new(Views::new(limits)),
         })
     }
@@ -118,6 +129,30 @@ impl SqliteEngine {
         let interest = Arc::clone(&waiting.0);
         let work = move || connections.read(&interest, |connection| work(connection, &interest));
         in_turn(&self.reading, deadline, work).await
+    }
+
+    /// Reads in turn what is received page by page.
+    async fn read_pages(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce(&rusqlite::Connection, &Interest, &mut Stream) -> Result<(), StorageError>
+        + Send
+        + 'static,
+    ) -> Result<RecordPages, StorageError> {
+        let connections = Arc::clone(&self.connections);
+        let waiting = Waiting::default();
+        let interest = Arc::clone(&waiting.0);
+        let turn = turn(&self.reading, deadline).await?;
+        let (pages, expected) = pages::pages(self.patience);
+        let mut stream = Stream::new(pages, turn, Arc::clone(&self.streaming));
+        tokio::task::spawn_blocking(move || {
+            let done = connections.read(&interest, |connection| {
+                let done = work(connection, &interest, &mut stream);
+                stream.leave_connection(connection).and(done)
+            });
+            stream.end(done);
+        });
+        expected.begun(waiting).await
     }
 
     /// The turn at a bucket's view, if a query that looks at some fields may be answered from one.
@@ -162,14 +197,19 @@ fn not_in_time() -> StorageError {
     StorageError::new(StorageErrorKind::Unavailable, message)
 }
 
+/// Waits for a turn.
+async fn turn(turns: &Arc<Semaphore>, deadline: Instant) -> Result<OwnedSemaphorePermit, StorageError> {
+    let waited = timeout_at(deadline, Arc::clone(turns).acquire_owned()).await;
+    waited.map_err(|_| not_in_time())?.map_err(|_| not_in_time())
+}
+
 /// Runs blocking work when its turn comes.
 async fn in_turn<T: Send + 'static>(
     turns: &Arc<Semaphore>,
     deadline: Instant,
     work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, StorageError> {
-    let waited = timeout_at(deadline, Arc::clone(turns).acquire_owned()).await;
-    let Ok(Ok(turn)) = waited else { return Err(not_in_time()) };
+    let turn = turn(turns, deadline).await?;
     let work = move || {
         // The turn lasts as long as the work, also if nobody waits for it any more.
         let _turn = turn;
@@ -276,12 +316,22 @@ impl StorageEngine for SqliteEngine {
         self.read(move |connection| records::count(connection, &bucket)).await
     }
 
-    async fn find(&self, bucket: &BucketName, query: &RecordQuery) -> Result<Documents, StorageError> {
-        let (bucket, query) = (bucket.clone(), query.clone());
+    async fn find_pages(
+        &self,
+        bucket: &BucketName,
+        query: &RecordQuery,
+        names: WantedNames,
+        room: Reservation,
+    ) -> Result<RecordPages, StorageError> {
+        let (bucket, query, mut room) = (bucket.clone(), query.clone(), room);
         let deadline = deadline();
         let turn = self.turn(&bucket, &fields_of_records(&query), deadline).await?;
-        self.read_while_wanted(deadline, move |connection, interest| {
-            Asked { connection, bucket: &bucket, interest }.find(&query, turn)
+        self.read_pages(deadline, move |connection, interest, stream| {
+            let asked = Asked { connection, bucket: &bucket, interest };
+            let source = asked.find(&query, turn, &mut room)?;
+            room.cover(source.bytes())?;
+            room.shrink(source.bytes());
+            stream.send(connection, names, &|visit| asked.each(&query, &source, visit))
         })
         .await
     }
@@ -363,6 +413,7 @@ mod tests {
 
     use super::*;
     use crate::storage::conformance;
+    use crate::storage::conformance::pages::{large_bucket, pages, rest};
 
     fn engine(folder: &tempfile::TempDir) -> SqliteEngine {
         SqliteEngine::open(&folder.path().join("data/backdrop.db")).expect("a database")
@@ -433,6 +484,70 @@ mod tests {
         drop(all.expect("its turn ends").expect("turns"));
         engine.ping().await.expect("the next one is answered");
         assert!(engine.buckets().await.expect("the one after it as well").is_empty());
+    }
+
+    #[tokio::test]
+    async fn pages_are_those_of_one_snapshot() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder);
+        let bucket = large_bucket(&engine, "foo").await;
+        for query in ["", "sort_by=size:ascending"] {
+            let mut pages = pages(&bucket, query, WantedNames::All).await.expect("pages");
+            let before = bucket.find("").await.len();
+            let first = pages.next().await.expect("a page").expect("records").len();
+            bucket.delete("r2999").await;
+            bucket.store(r#"[{"_id": "r0000", "size": -1}, {"size": 5}]"#).await;
+            let (_, others) = rest(&mut pages).await.expect("records");
+            assert_eq!(first + others.len(), before);
+        }
+    }
+
+    /// So many answers under way that others have no place.
+    #[tokio::test]
+    async fn answers_under_way_leave_their_turns_to_queries_and_their_places_to_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder);
+        let bucket = large_bucket(&engine, "foo").await;
+        let mut under_way = Vec::new();
+        for _ in 0..STREAMS {
+            under_way.push(pages(&bucket, "", WantedNames::None).await.expect("pages"));
+        }
+        let refused = pages(&bucket, "", WantedNames::None).await.err().expect("there is no place");
+        assert_eq!(refused.kind(), StorageErrorKind::Busy);
+        assert_eq!(bucket.find("limit=10").await.len(), 10, "queries have turns");
+        drop(under_way);
+        let all = u32::try_from(STREAMS).expect("a few");
+        drop(engine.streaming.acquire_many(all).await.expect("all places"));
+        assert!(pages(&bucket, "", WantedNames::None).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_takes_no_page_for_a_while_holds_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = SqliteEngine { patience: Duration::from_millis(1), ..engine(&folder) };
+        let bucket = large_bucket(&engine, "foo").await;
+        let mut pages = pages(&bucket, "", WantedNames::None).await.expect("pages");
+        let all = u32::try_from(STREAMS).expect("a few");
+        drop(engine.streaming.acquire_many(all).await.expect("all places"));
+        assert!(rest(&mut pages).await.is_err(), "it is not taken for the whole");
+    }
+
+    #[tokio::test]
+    async fn what_is_sorted_is_reserved() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("backdrop.db");
+        let engine = SqliteEngine::with_view_limits(&path, ViewLimits::none()).expect("a database");
+        let bucket = large_bucket(&engine, "foo").await;
+        let room = crate::room::Room::strict(10_000_000, "answers");
+        let query = conformance::record_query("sort_by=size:ascending");
+        let pages = engine.find_pages(&bucket.name, &query, WantedNames::None, room.reserve()).await;
+        let (_, records) = rest(&mut pages.expect("pages")).await.expect("records");
+        drop(engine.streaming.acquire_many(u32::try_from(STREAMS).expect("a few")).await);
+        assert_eq!((records.len(), room.bytes()), (3000, 0));
+        let room = crate::room::Room::strict(10_000, "answers");
+        let refused = engine.find_pages(&bucket.name, &query, WantedNames::None, room.reserve()).await.err();
+        assert_eq!(refused.expect("no room").kind(), StorageErrorKind::TooManyRows);
+        assert_eq!(room.bytes(), 0);
     }
 
     #[tokio::test]

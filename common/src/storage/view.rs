@@ -37,8 +37,8 @@ use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 
-pub(super) use self::aggregate::aggregate;
-pub(super) use self::find::find;
+pub(super) use self::aggregate::{aggregate, check_wanted};
+pub(super) use self::find::{bytes_to_find, find};
 
 use self::chunk::Chunk;
 use self::columns::{Columns, Place, is_never_kept};

@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_store_that_is_away_is_tried_again_later() {
         let kind = StorageErrorKind::Unavailable;
-        let engine = FailingEngine { kind, bucket: None, endless: None };
+        let engine = FailingEngine { kind, bucket: None, endless: None, pages: 0 };
         let app = crate::rocket(&Settings::default(), Arc::new(engine), 0);
         let client = Client::untracked(app).expect("the app");
         let request = client.get("/_user");
@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_form_that_is_too_large_is_told_so() {
-        let engine = FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None };
+        let engine =
+            FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None, pages: 0 };
         let app = crate::rocket(&Settings::default(), Arc::new(engine), 0);
         let client = Client::untracked(app).expect("the app");
         let form = format!("email={}", "a".repeat(600 * 1024));

@@ -1,6 +1,7 @@
 use std::fmt::Write;
 
 use backdrop_common::bucket::{BucketConfig, TokenChange};
+use backdrop_common::room::{Reservation, Room};
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::{BucketSave, SqliteEngine, StorageEngine};
 use backdrop_common::token::TokenHash;
@@ -10,7 +11,6 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 
 use super::*;
-use crate::room::{Reservation, Room};
 
 /// How much room there is for requests.
 const ROOM: u32 = 100_000;
@@ -113,7 +113,7 @@ async fn what_a_body_unpacks_to_is_counted() {
 async fn what_is_made_of_a_body_is_counted() {
     // Each of these takes many times as much memory as there is of it in the body.
     let body = format!("[{}]", vec!["{}"; 300].join(",")).into_bytes();
-    let read = u32::try_from(body.len() * crate::room::PER_BYTE).expect("a little");
+    let read = u32::try_from(body.len() * crate::body::PER_BYTE).expect("a little");
     Site::new().await.check_refused(body, "identity", read).await;
 }
 

@@ -14,12 +14,12 @@ pub(super) struct Output<'a> {
 }
 
 /// A column's name as JSON, with what stands before and after it.
-pub(super) struct Label {
-    pub(super) text: Vec<u8>,
-    part: Part,
+pub(in crate::shape) struct Label {
+    pub(in crate::shape) text: Vec<u8>,
+    pub(in crate::shape) part: Part,
 }
 
-pub(super) fn labels(columns: &[Column]) -> Vec<Label> {
+pub(in crate::shape) fn labels(columns: &[Column]) -> Vec<Label> {
     let label = |(place, column): (usize, &Column)| {
         let mut text = vec![if place == 0 { b'{' } else { b',' }];
         value(&mut text, &column.name);
@@ -61,12 +61,12 @@ impl<'a> Output<'a> {
         self.json.extend_from_slice(time(&mut self.times).as_bytes());
         self.json.push(b'"');
     }
+}
 
-    /// Closes a list, after whose last row, if there is one, is a comma.
-    pub(super) fn close(&mut self) {
-        self.json.pop_if(|last| *last == b',');
-        self.json.push(b']');
-    }
+/// Closes a list, after whose last row, if there is one, is a comma.
+pub(super) fn close(json: &mut Vec<u8>) {
+    json.pop_if(|last| *last == b',');
+    json.push(b']');
 }
 
 fn value(json: &mut Vec<u8>, value: &impl Serialize) {

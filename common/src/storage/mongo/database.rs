@@ -7,7 +7,7 @@ use std::time::Duration;
 use mongodb::bson::raw::{RawDocument, RawDocumentBuf};
 use mongodb::bson::{Document, doc};
 use mongodb::options::{ClientOptions, Hint, ReadConcern, ReadPreference, SelectionCriteria};
-use mongodb::{Client, ClientSession, Collection, Database, ServerInfo};
+use mongodb::{Client, ClientSession, Collection, Database, ServerInfo, SessionCursor};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -16,8 +16,11 @@ use tracing::debug;
 
 use super::transaction::{Atomicity, durable};
 use crate::storage::document::{self, SEQ};
+use crate::storage::pages::{self, PageSender};
 use crate::storage::url::{self, MongoUrl};
-use crate::storage::{Documents, StorageError, StorageErrorKind, StorageOptions};
+use crate::storage::{
+    Documents, Names, NamesSeen, RecordPages, StorageError, StorageErrorKind, StorageOptions, WantedNames,
+};
 
 /// How long to look for a server that can do what is asked, where the URL does not say. The driver
 /// looks for half a minute, which is longer than a client waits.
@@ -115,7 +118,7 @@ impl Connection {
         // In a task of its own: the driver's futures are not made to be dropped half-way.
         let task = tokio::spawn(asked.read(session, visit));
         let killer = Killer { database: self.database.clone(), members: self.members.clone(), session_id };
-        let mut reading = Reading { task: Some((task, killer)), abandoned };
+        let mut reading = Reading { task: Some((task, killer)), abandoned, is_done: Arc::default() };
         let answer = match &mut reading.task {
             Some((task, _)) => task.await,
             None => return Err(StorageError::new(StorageErrorKind::Internal, "a query without a task")),
@@ -125,6 +128,25 @@ impl Connection {
             Ok((answer, _session)) => answer,
             Err(panic) => Err(StorageError::new(StorageErrorKind::Internal, panic)),
         }
+    }
+
+    /// Runs a pipeline over records, whose answer is received page by page. The server stops working on it
+    /// when nobody receives it any more.
+    pub(super) async fn pages(
+        &self,
+        collection: &str,
+        pipeline: Vec<Document>,
+        names: WantedNames,
+    ) -> Result<RecordPages, StorageError> {
+        let session = self.records.client().start_session().await?;
+        let (abandoned, is_done) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+        let collection = self.records.collection::<Document>(collection);
+        let asked = Asked { collection, pipeline, timeout: self.query_timeout, abandoned: abandoned.clone() };
+        let session_id = session.id().clone();
+        let (sender, expected) = pages::pages(pages::PATIENCE);
+        let task = tokio::spawn(asked.send(session, sender, names, is_done.clone()));
+        let killer = Killer { database: self.database.clone(), members: self.members.clone(), session_id };
+        expected.begun(Reading { task: Some((task, killer)), abandoned, is_done }).await
     }
 
     /// Sends all records of a collection in the order of writing, until nobody receives them.
@@ -192,13 +214,75 @@ impl Asked {
         session: &mut ClientSession,
         mut visit: impl FnMut(&mut T, &RawDocument) -> Result<(), StorageError>,
     ) -> Result<T, StorageError> {
-        let asked = self.collection.aggregate(self.pipeline).allow_disk_use(true).max_time(self.timeout);
-        let mut cursor = asked.session(&mut *session).await?;
+        let mut cursor = self.cursor(session).await?;
         let mut answer = T::default();
         while !self.abandoned.load(Ordering::Relaxed) && cursor.advance(session).await? {
             visit(&mut answer, cursor.current())?;
         }
         Ok(answer)
+    }
+
+    async fn cursor(&self, session: &mut ClientSession) -> Result<SessionCursor<Document>, StorageError> {
+        let pipeline = self.pipeline.clone();
+        let asked = self.collection.aggregate(pipeline).allow_disk_use(true).max_time(self.timeout);
+        Ok(asked.session(session).await?)
+    }
+
+    /// Sends the answer page by page. The session comes back as above.
+    async fn send(
+        self,
+        mut session: ClientSession,
+        mut pages: PageSender,
+        names: WantedNames,
+        is_done: Arc<AtomicBool>,
+    ) -> (Result<(), StorageError>, ClientSession) {
+        let sent = self.send_with(&mut session, &mut pages, names).await;
+        is_done.store(true, Ordering::Relaxed);
+        pages.end(sent).await;
+        (Ok(()), session)
+    }
+
+    async fn send_with(
+        &self,
+        session: &mut ClientSession,
+        pages: &mut PageSender,
+        names: WantedNames,
+    ) -> Result<(), StorageError> {
+        if names == WantedNames::All {
+            let Some(names) = self.first_page_or_names(session, pages).await? else { return Ok(()) };
+            pages.send_names(names).await?;
+        }
+        let mut cursor = self.cursor(session).await?;
+        while !self.abandoned.load(Ordering::Relaxed) && cursor.advance(session).await? {
+            if pages.is_full() {
+                pages.send_page().await?;
+            }
+            pages.push(document::to_bare(cursor.current())?.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// Fills the first page; if there is more, the names of all fields. Somebody may store a record with
+    /// another one before the records are read again; whoever needs all names has to look.
+    async fn first_page_or_names(
+        &self,
+        session: &mut ClientSession,
+        pages: &mut PageSender,
+    ) -> Result<Option<Names>, StorageError> {
+        let (mut names, mut is_long) = (NamesSeen::default(), false);
+        let mut cursor = self.cursor(session).await?;
+        while !self.abandoned.load(Ordering::Relaxed) && cursor.advance(session).await? {
+            let document = document::to_bare(cursor.current())?;
+            names.add(document::Document::new(document.as_bytes())?)?;
+            if pages.is_full() {
+                is_long = true;
+                pages.clear();
+            }
+            if !is_long {
+                pages.push(document.as_bytes());
+            }
+        }
+        Ok(is_long.then(|| names.into_names()))
     }
 }
 
@@ -208,11 +292,16 @@ type Task<T> = JoinHandle<(Result<T, StorageError>, ClientSession)>;
 struct Reading<T: Send + 'static> {
     task: Option<(Task<T>, Killer)>,
     abandoned: Arc<AtomicBool>,
+    /// There is nothing left to end.
+    is_done: Arc<AtomicBool>,
 }
 
 impl<T: Send + 'static> Drop for Reading<T> {
     fn drop(&mut self) {
         self.abandoned.store(true, Ordering::Relaxed);
+        if self.is_done.load(Ordering::Relaxed) {
+            return;
+        }
         // At the end of the program there is nothing left to run it on.
         if let (Some((task, killer)), Ok(runtime)) = (self.task.take(), Handle::try_current()) {
             runtime.spawn(killer.end(task));

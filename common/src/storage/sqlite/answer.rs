@@ -8,14 +8,15 @@ use serde_json::{Map, Value as Json, json};
 
 use super::connections::Interest;
 use super::registry;
-use super::scan;
+use super::scan::{self, Source};
 use super::views::{Known, Turn};
 use crate::bucket::BucketName;
 use crate::field::FieldName;
 use crate::period::Period;
 use crate::query::{GroupQuery, Query, RecordQuery, Selection};
+use crate::room::Reservation;
 use crate::storage::view::{self, View};
-use crate::storage::{Documents, Row, StorageError};
+use crate::storage::{Row, StorageError};
 
 /// A bucket at which a query is asked, on one snapshot.
 pub(super) struct Asked<'a> {
@@ -52,21 +53,48 @@ impl Asked<'_> {
         self.interest.finish(|| turn.view(self.connection, self.bucket, fields))
     }
 
-    pub(super) fn find(&self, query: &RecordQuery, turn: Option<Turn>) -> Result<Documents, StorageError> {
+    /// Where the records are that a query asks for, in the order of the answer.
+    pub(super) fn find(
+        &self,
+        query: &RecordQuery,
+        turn: Option<Turn>,
+        room: &mut Reservation,
+    ) -> Result<Source, StorageError> {
         let Some(turn) = turn.filter(|_| is_sought(query)) else {
-            return scan::find(self.connection, self.bucket, query);
+            return scan::find(self.connection, self.bucket, query, room);
         };
         let at_most = looked_at_first(query, &turn);
-        if let Some(documents) = scan::find_among(self.connection, self.bucket, query, at_most)? {
-            return Ok(documents);
+        if let Some(source) = scan::find_among(self.connection, self.bucket, query, at_most, room)? {
+            return Ok(source);
         }
-        if let Some(view) = self.view(turn, &fields_of_records(query))?
-            && let Some(seqs) = view::find(&view, query, self.interest.unwanted())?
-            && (query.limit.is_some() || seqs.len() <= view.len() / LARGE_PART)
-        {
-            return scan::documents(self.connection, self.bucket, &seqs);
+        if let Some(view) = self.view(turn, &fields_of_records(query))? {
+            room.cover(view::bytes_to_find(&view, query))?;
+            if let Some(seqs) = view::find(&view, query, self.interest.unwanted())?
+                && (query.limit.is_some() || is_best_by_number(query, seqs.len(), view.len()))
+            {
+                room.shrink(size_of_val(&*seqs));
+                return Ok(Source::Numbers(seqs));
+            }
         }
-        scan::find(self.connection, self.bucket, query)
+        room.shrink(0);
+        scan::find(self.connection, self.bucket, query, room)
+    }
+
+    /// Calls `visit` with each of the records that were found.
+    pub(super) fn each(
+        &self,
+        query: &RecordQuery,
+        source: &Source,
+        visit: &mut dyn FnMut(&[u8]) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        match source {
+            Source::All => scan::each(self.connection, self.bucket, query, visit),
+            Source::Records(documents) => documents.iter_bytes().try_for_each(visit),
+            Source::Numbers(seqs) => scan::by_number(self.connection, self.bucket, seqs, |document| {
+                view::check_wanted(self.interest.unwanted())?;
+                visit(document)
+            }),
+        }
     }
 
     /// What would be done to answer a query, for people who look for the reason why one is slow. Does
@@ -103,6 +131,14 @@ impl Asked<'_> {
         let Some(range) = selection.range else { return Ok(false) };
         Ok(scan::count_up_to(self.connection, self.bucket, range, few + 1)? <= few)
     }
+}
+
+/// Whether records are better read one by one than all of them for those that are wanted: if these are few,
+/// or if others could not be let go before the last was seen.
+fn is_best_by_number(query: &RecordQuery, found: usize, all: usize) -> bool {
+    /// To keep so many of them for sorting takes little memory.
+    const SORTED_AT_HAND: usize = 32_768;
+    found <= all / LARGE_PART || (!is_stored_order(query) && found > SORTED_AT_HAND)
 }
 
 /// How many of the first records that SQLite brings are looked at before the view is asked: what is

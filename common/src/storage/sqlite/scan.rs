@@ -18,32 +18,85 @@ use super::registry;
 use super::statement::{self, Statement, TimeIndex};
 use crate::bucket::BucketName;
 use crate::query::{GroupQuery, RecordQuery, RecordSort, Selection, TimeRange};
+use crate::room::Reservation;
 use crate::storage::{CollectedField, Document, Documents, Row, StorageError};
 use crate::timestamp::Timestamp;
 use crate::value::ValueRef;
 
+/// Where the records are that were found.
+pub(super) enum Source {
+    /// Wherever SQLite brings them, in the order of the answer.
+    All,
+    /// Here, in the order of the answer.
+    Records(Documents),
+    /// Those with these numbers, in this order.
+    Numbers(Vec<i64>),
+}
+
+impl Source {
+    /// How many bytes it holds.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Records(documents) => documents.bytes(),
+            Self::Numbers(seqs) => size_of_val(&**seqs),
+        }
+    }
+}
+
+/// Finds what a query for records asks for, as far as it has to be found before the first can be shown.
 pub(super) fn find(
     connection: &Connection,
     bucket: &BucketName,
     query: &RecordQuery,
-) -> Result<Documents, StorageError> {
+    room: &mut Reservation,
+) -> Result<Source, StorageError> {
+    if left_to_sort(query).is_none() {
+        return Ok(Source::All);
+    }
     // No bucket has more.
-    Ok(find_among(connection, bucket, query, usize::MAX)?.unwrap_or_default())
+    Ok(find_among(connection, bucket, query, usize::MAX, room)?.unwrap_or(Source::All))
+}
+
+/// Calls `visit` with each record that a query asks for, where SQLite brings them in order.
+pub(super) fn each(
+    connection: &Connection,
+    bucket: &BucketName,
+    query: &RecordQuery,
+    visit: &mut dyn FnMut(&[u8]) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let statement = records_statement(connection, bucket, query)?;
+    let mut columns = Columns::default();
+    let filters = Filters::new(&query.selection.filters, &mut columns);
+    let mut wanted = query.limit.unwrap_or(usize::MAX);
+    if wanted == 0 {
+        return Ok(());
+    }
+    scan(connection, &statement, |row| {
+        let bytes = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+        let values = columns.read(timestamp(row, 1)?, Some(Document::new(bytes)?))?;
+        if filters.pass(&values) {
+            visit(bytes)?;
+            wanted -= 1;
+        }
+        Ok(wanted > 0)
+    })
 }
 
 /// What a query for records finds, if it is found among the first so many that SQLite brings; none if there
-/// are more to look at.
+/// are more to look at, or more found than is kept at hand.
 pub(super) fn find_among(
     connection: &Connection,
     bucket: &BucketName,
     query: &RecordQuery,
     max: usize,
-) -> Result<Option<Documents>, StorageError> {
+    room: &mut Reservation,
+) -> Result<Option<Source>, StorageError> {
     let statement = records_statement(connection, bucket, query)?;
     let mut columns = Columns::default();
     let filters = Filters::new(&query.selection.filters, &mut columns);
     let sort = left_to_sort(query);
-    let mut found = Found::new(sort, query.limit);
+    let mut found = Found::new(sort, query.limit, room);
     let key = sort.map(|sort| columns.add(sort.field.as_str()));
     let mut looked_at = 0;
     scan(connection, &statement, |row| {
@@ -55,29 +108,29 @@ pub(super) fn find_among(
         let values = columns.read(timestamp(row, 1)?, Some(Document::new(bytes)?))?;
         if filters.pass(&values) {
             let key = key.and_then(|key| values[key]).unwrap_or(ValueRef::Null);
-            found.push(key, row.get(0)?, bytes);
+            found.push(key, row.get(0)?, bytes)?;
         }
-        Ok(!found.is_complete())
+        Ok(!found.is_complete() && !found.is_too_much())
     })?;
-    Ok((looked_at <= max).then(|| found.into_documents()))
+    Ok((looked_at <= max && !found.is_too_much()).then(|| found.into_source()))
 }
 
-/// The records with some numbers, in the order of those.
-pub(super) fn documents(
+/// Calls `visit` with the records that have some numbers, in the order of those.
+pub(super) fn by_number(
     connection: &Connection,
     bucket: &BucketName,
     seqs: &[i64],
-) -> Result<Documents, StorageError> {
+    mut visit: impl FnMut(&[u8]) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let statement = statement::by_seq(registry::state(connection, bucket)?.number);
     let mut prepared = connection.prepare_cached(&statement)?;
-    let mut documents = Documents::default();
     for seq in seqs {
         let mut rows = prepared.query([seq])?;
         while let Some(row) = rows.next()? {
-            documents.push(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+            visit(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
         }
     }
-    Ok(documents)
+    Ok(())
 }
 
 /// How many records a time range has, counted up to a number.

@@ -80,7 +80,7 @@ fn add_up<'p>(view: &'p View, plan: &'p Plan<'p>, unwanted: &AtomicBool) -> Resu
 }
 
 /// Fails if nobody waits for the answer any more.
-pub(super) fn check_wanted(unwanted: &AtomicBool) -> Result<(), StorageError> {
+pub(in crate::storage) fn check_wanted(unwanted: &AtomicBool) -> Result<(), StorageError> {
     if unwanted.load(Ordering::Relaxed) {
         return Err(StorageError::new(StorageErrorKind::Unavailable, "nobody waits for the answer any more"));
     }

@@ -52,6 +52,12 @@ pub(in crate::storage) fn find(
     Ok(Some(best.into_seqs()))
 }
 
+/// How many bytes [`find`] may hold at once: of those wanted, or of all, the keys and the numbers.
+pub(in crate::storage) fn bytes_to_find(view: &View, query: &RecordQuery) -> usize {
+    let kept = query.limit.map_or(usize::MAX, |limit| limit.saturating_mul(2).max(1024));
+    view.len().min(kept) * size_of::<(ValueRef<'_>, i64)>()
+}
+
 impl Key {
     /// None if the view lacks the field.
     fn new(view: &View, query: &RecordQuery) -> Option<Self> {

@@ -183,7 +183,8 @@ mod tests {
 
     /// A browser in which nobody is signed in.
     async fn stranger(max: usize) -> Client {
-        let engine = FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None };
+        let engine =
+            FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None, pages: 0 };
         let max_upload_bytes = u32::try_from(max).ok().and_then(NonZeroU32::new).expect("a size");
         let sign_in = SignInSettings::for_testing(ProviderKind::Signon, "http://127.0.0.1:9");
         let settings = Settings { max_upload_bytes, sign_in: Some(sign_in), ..Settings::default() };

@@ -77,7 +77,7 @@ async fn a_file_with_faults_waits_on() {
 async fn where_the_store_fails_the_file_waits_on() {
     let bucket = Bucket { config: BucketConfig::new(owner().bucket), tokens: BucketTokens::default() };
     let kind = StorageErrorKind::Unavailable;
-    let app = app(Arc::new(FailingEngine { kind, bucket: Some(bucket.clone()), endless: None }));
+    let app = app(Arc::new(FailingEngine { kind, bucket: Some(bucket.clone()), endless: None, pages: 0 }));
     let id = stage(&app, FILE);
     for _ in 0..2 {
         let stored = store_staged(&app, &bucket, owner(), id, None, visit()).await;
