@@ -192,7 +192,7 @@ pub fn each_record<'a>(body: &'a [u8], show: impl FnMut(&SentRecord<'a>)) -> Res
     if body.is_empty() {
         return Err(InvalidBody::Empty);
     }
-    let mut reader = Reader { show, record: SentRecord::default(), items: 0, not_a_record: None };
+    let mut reader = Reader { body, show, record: SentRecord::default(), items: 0, not_a_record: None };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let top = Place { reader: &mut reader, depth: Depth::Top }.deserialize(&mut deserializer)?;
     deserializer.end()?;
@@ -206,6 +206,8 @@ pub fn each_record<'a>(body: &'a [u8], show: impl FnMut(&SentRecord<'a>)) -> Res
 
 /// What is kept while a body is parsed.
 struct Reader<'a, F> {
+    /// The whole of it, for the places of what is wrong.
+    body: &'a [u8],
     show: F,
     /// The last record; the next one is put in its place.
     record: SentRecord<'a>,
@@ -213,6 +215,21 @@ struct Reader<'a, F> {
     items: usize,
     /// The first of them that is no record, and what it is.
     not_a_record: Option<(usize, &'static str)>,
+}
+
+impl<F> Reader<'_, F> {
+    /// The fault of a value, with its place in the body: the value was parsed alone.
+    fn placed(&self, json: &str, error: &serde_json::Error) -> String {
+        // A value is a part of the body, so it is as far from its beginning as its address is.
+        let start = (json.as_ptr() as usize).saturating_sub(self.body.as_ptr() as usize);
+        let before = &self.body[..self.body.len().min(start + error.column())];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        let text = error.to_string();
+        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+        // serde_json takes the place from these words.
+        format!("{reason} at line {line} column {column}")
+    }
 }
 
 /// Where in a body something stands.
@@ -258,7 +275,8 @@ impl<'de, F: FnMut(&SentRecord<'de>)> Visitor<'de> for Place<'_, 'de, F> {
         fields.clear();
         while let Some(Key(key)) = map.next_key()? {
             let json: &'de RawValue = map.next_value()?;
-            let value = SentValue::from_json(json.get()).map_err(serde::de::Error::custom)?;
+            let value = SentValue::from_json(json.get())
+                .map_err(|error| serde::de::Error::custom(self.reader.placed(json.get(), &error)))?;
             fields.push((key, value));
         }
         self.reader.record = SentRecord::new(fields);
@@ -408,6 +426,25 @@ mod tests {
             assert!(matches!(SentBody::parse(json.as_bytes()), Err(InvalidBody::NotJson(_))), "{json}");
         }
         assert_eq!(records(r#"{"aa": "\ud83d\ude00"}"#)[0].get("aa"), Some(&SentValue::Text("😀".into())));
+    }
+
+    #[test]
+    fn a_fault_of_a_value_has_its_place_in_the_body() {
+        for (json, line, column) in [
+            ("{\"aa\": \"\\ud800abc\"}", 1, 15),
+            ("[{\"aa\": 1},\n\n {\"bb\":\n\"\\ud800\", \"cc\": 1}]", 4, 8),
+            ("{\"aa\": \"x\\n\",\r\n\"bb\": \"\\udc00\"}", 2, 13),
+            // As those that are found without looking into a value.
+            ("[{\"aa\": 1},\n{\"a\\ud800\": 1}]", 2, 10),
+        ] {
+            match SentBody::parse(json.as_bytes()) {
+                Err(InvalidBody::NotJson(error)) => {
+                    assert_eq!((error.line(), error.column()), (line, column), "{json}");
+                    assert!(error.to_string().ends_with(&format!("at line {line} column {column}")), "{error}");
+                }
+                other => panic!("{json}: {other:?}"),
+            }
+        }
     }
 
     #[test]
