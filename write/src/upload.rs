@@ -2,13 +2,13 @@
 //! words for people who own numbers and write no code.
 //!
 //! ```text
-//! bytes → format (by content) ─┬─ delimited                      csv
-//!                              ├─ json                           lists, one record a line
-//!                              └─ workbook ← unpack, biff        calamine, on what these let through
+//! bytes → format (by content) ─┬─ delimited ← text, dialect, rows   strict about quotes
+//!                              ├─ json                              lists, one record a line
+//!                              └─ workbook ← package, biff          calamine, on what these let through
 //!                                     ↓ sheets chosen by filters
-//!                               table (headings, rows, limits)
-//!                                     ├─ time_column, preview    what the person sees
-//!                                     └─ check                   rows → records
+//!                               table (headings, rows, limits, notes)
+//!                                     ├─ time_column, preview, looks   what the person sees
+//!                                     └─ check                         rows → records
 //! ```
 //!
 //! Nothing here knows HTTP, the store or a clock, and nothing is stored before everything is read.
@@ -16,17 +16,25 @@
 mod biff;
 pub mod check;
 mod delimited;
+mod dialect;
 mod excel;
 pub mod fault;
 pub mod filters;
 pub mod format;
 mod heading;
 mod json;
+mod looks;
+pub mod notes;
+mod package;
 pub mod preview;
+mod rows;
+mod sheet;
 pub mod table;
+mod text;
 pub mod time_column;
 mod unpack;
 mod workbook;
+mod xml;
 
 pub use fault::{Fault, Faults, Rule};
 pub use format::Format;
@@ -74,14 +82,14 @@ pub fn read(bytes: &[u8], filters: &[String], limits: Limits) -> Result<Table, F
     match Format::of(bytes).map_err(Faults::of)? {
         Format::Xlsx => workbook::read_xlsx(bytes, &filters, limits),
         Format::Xls => workbook::read_xls(bytes, &filters, limits),
-        Format::Delimited { text, delimiter } => {
+        Format::Delimited(text) => {
             let mut table = TableBuilder::new(None, limits);
             // A full table has its fault already.
-            let _ = delimited::read(text, delimiter, &mut table);
+            let _ = delimited::read(&text, &mut table);
             table.finish()
         }
-        Format::Json(text) => json::read_list(text, limits),
-        Format::JsonLines(text) => json::read_lines(text, limits),
+        Format::Json(text) => json::read_list(&text, limits),
+        Format::JsonLines(text) => json::read_lines(&text, limits),
     }
 }
 

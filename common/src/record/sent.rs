@@ -440,7 +440,10 @@ mod tests {
             match SentBody::parse(json.as_bytes()) {
                 Err(InvalidBody::NotJson(error)) => {
                     assert_eq!((error.line(), error.column()), (line, column), "{json}");
-                    assert!(error.to_string().ends_with(&format!("at line {line} column {column}")), "{error}");
+                    assert!(
+                        error.to_string().ends_with(&format!("at line {line} column {column}")),
+                        "{error}"
+                    );
                 }
                 other => panic!("{json}: {other:?}"),
             }

@@ -83,6 +83,8 @@ pub(crate) struct Receipt {
     stored: Stored,
     /// The time that they span, if they have times.
     span: Option<(Timestamp, Timestamp)>,
+    /// What was left out, and what else there was to say about the file.
+    notes: Vec<String>,
 }
 
 /// The routes below the one of a bucket. They come after those of the API in Rocket's order:
@@ -206,13 +208,19 @@ async fn store_file(
     time_column: Option<String>,
     now: Timestamp,
 ) -> Result<Result<Receipt, Problem>, PageError> {
-    let records = match reader.look(&file, Choice::Column(time_column)).await? {
-        Ok(looked) => looked.checked.records,
+    let (records, notes) = match reader.look(&file, Choice::Column(time_column)).await? {
+        Ok(looked) => (looked.checked.records, notes(&looked.table)),
         Err(faults) => return Ok(Err(Problem::Faults { file: file.name, faults })),
     };
     let span = time_span(&records);
     let stored = engine.store(&owner.bucket, records, now).await?;
-    Ok(Ok(Receipt { file: file.name, stored, span }))
+    Ok(Ok(Receipt { file: file.name, stored, span, notes }))
+}
+
+/// What a person should know of a table: what is left out of it first.
+fn notes(table: &Table) -> Vec<String> {
+    let comment = table.has_comments.then(|| "The column comment is left out.".to_owned());
+    comment.into_iter().chain(table.notes.iter().map(ToString::to_string)).collect()
 }
 
 /// Which column says when.

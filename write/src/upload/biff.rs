@@ -13,6 +13,7 @@ use cfb::{CompoundFile, Version};
 
 use super::Limits;
 use super::fault::Rule;
+use super::sheet::Facts;
 
 const FORMULA: u16 = 0x0006;
 const END: u16 = 0x000A;
@@ -21,6 +22,12 @@ const BOUND_SHEET: u16 = 0x0085;
 const SHARED_TEXTS: u16 = 0x00FC;
 const LABEL_SHARED: u16 = 0x00FD;
 const MANY_NUMBERS: u16 = 0x00BD;
+const COLUMNS: u16 = 0x007D;
+const MERGED: u16 = 0x00E5;
+const ERROR: u16 = 0x0205;
+/// The error `#N/A`, which stands for all that have no name of their own.
+const NOT_AVAILABLE: u8 = 0x2A;
+const ROW: u16 = 0x0208;
 const DIMENSIONS: u16 = 0x0200;
 const FORMULA_TEXT: u16 = 0x0207;
 const START: u16 = 0x0809;
@@ -34,29 +41,80 @@ const MAX_CONTINUED: usize = 10_000;
 /// How wide a sheet can be.
 const MAX_COLUMNS: usize = 256;
 
-/// The workbook in a file, made safe to read.
+/// The workbook in a file, made safe to read, and what calamine does not say of each of its sheets.
 ///
 /// # Errors
 ///
 /// [`Rule::TooManyCells`], [`Rule::Unpacked`] or [`Rule::Damaged`].
-pub(crate) fn vet(bytes: &[u8], limits: Limits) -> Result<Vec<u8>, Rule> {
+pub(crate) fn vet(bytes: &[u8], limits: Limits) -> Result<(Vec<u8>, Vec<Facts>), Rule> {
     let mut stream = workbook_stream(bytes).map_err(|error| Rule::Damaged(error.to_string()))?;
     let globals = Globals::read(&stream)?;
     let mut budget = Budget { cells: limits.cells, text: limits.unpacked, records: limits.cells };
-    let mut dimensions = Vec::new();
+    let mut changes = Changes::default();
+    let mut facts = Vec::new();
     for start in globals.sheets {
-        vet_sheet(&stream, start, &globals.texts, &mut budget, &mut dimensions).map_err(
-            |over| match over {
-                Over::Cells => Rule::TooManyCells { max: limits.cells },
-                Over::Text => Rule::Unpacked { max: limits.unpacked },
-                Over::Damaged(reason) => Rule::Damaged(reason.to_owned()),
-            },
-        )?;
+        let vetted = vet_sheet(&stream, start, &globals.texts, &mut budget, &mut changes);
+        facts.push(vetted.map_err(|over| match over {
+            Over::Cells => Rule::TooManyCells { max: limits.cells },
+            Over::Text => Rule::Unpacked { max: limits.unpacked },
+            Over::Damaged(reason) => Rule::Damaged(reason.to_owned()),
+        })?);
     }
-    for at in dimensions {
+    for at in changes.left_out {
         stream[at..at + 2].copy_from_slice(&NONE);
     }
-    wrapped(&stream).map_err(|error| Rule::Damaged(error.to_string()))
+    for at in changes.unknown_errors {
+        stream[at] = NOT_AVAILABLE;
+    }
+    let wrapped = wrapped(&stream).map_err(|error| Rule::Damaged(error.to_string()))?;
+    Ok((wrapped, facts))
+}
+
+/// What calamine is given otherwise than it was sent.
+#[derive(Default)]
+struct Changes {
+    /// Where records begin that it should pass over.
+    left_out: Vec<usize>,
+    /// Where errors are that it does not know, and would refuse the whole workbook for.
+    unknown_errors: Vec<usize>,
+}
+
+/// What a record says about the sheet that calamine does not. Says how many rows, columns and groups of cells
+/// that is about.
+fn look(record: &Record<'_>, facts: &mut Facts) -> usize {
+    let number = |at| read_u16(record.data, at).unwrap_or_default();
+    let column = |at| u16::try_from(number(at).min(MAX_COLUMNS - 1)).unwrap_or_default();
+    match record.kind {
+        ROW if number(12) & 0x20 != 0 => {
+            facts.hide_row(u32::try_from(number(0)).unwrap_or_default());
+            1
+        }
+        COLUMNS if number(8) & 1 != 0 => {
+            (column(0)..=column(2)).for_each(|column| facts.hide_column(column));
+            MAX_COLUMNS
+        }
+        MERGED => {
+            let parts = record.data.get(2..).unwrap_or_default().chunks_exact(8).take(number(0));
+            let count = parts.len();
+            for part in parts {
+                let number = |at| u16::from_le_bytes([part[at], part[at + 1]]);
+                facts.merge((number(0).into(), number(4)), (number(2).into(), number(6)));
+            }
+            count
+        }
+        _ => 0,
+    }
+}
+
+/// Where in the stream the error of a cell is, if it is one that this format has no name for.
+fn unknown_error(record: &Record<'_>) -> Option<usize> {
+    let (code, place) = match (record.kind, record.data) {
+        (ERROR, [_, _, _, _, _, _, code, 1, ..]) => (*code, 6),
+        (FORMULA, [_, _, _, _, _, _, 2, _, code, _, _, _, 0xFF, 0xFF, ..]) => (*code, 8),
+        _ => return None,
+    };
+    let is_known = matches!(code, 0x00 | 0x07 | 0x0F | 0x17 | 0x1D | 0x24 | NOT_AVAILABLE | 0x2B);
+    (!is_known).then_some(record.at + 4 + place)
 }
 
 fn workbook_stream(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -123,8 +181,9 @@ fn vet_sheet(
     start: usize,
     texts: &[usize],
     budget: &mut Budget,
-    dimensions: &mut Vec<usize>,
-) -> Result<(), Over> {
+    changes: &mut Changes,
+) -> Result<Facts, Over> {
+    let mut facts = Facts::default();
     let mut depth = 0_usize;
     let mut area = Area::default();
     // Where the text of a formula goes that comes in a record of its own.
@@ -138,12 +197,17 @@ fn vet_sheet(
             END => depth -= 1,
             // Inside a chart.
             _ if depth > 1 => {}
-            DIMENSIONS => dimensions.push(record.at),
+            DIMENSIONS => changes.left_out.push(record.at),
+            ROW | COLUMNS | MERGED => {
+                let seen = look(&record, &mut facts);
+                budget.records = budget.records.checked_sub(seen).ok_or(Over::Cells)?;
+            }
             kind if CELLS.contains(&kind) => {
                 let column = read_u16(record.data, 2).unwrap_or_default();
                 let width = if kind == MANY_NUMBERS { record.data.len().saturating_sub(6) / 6 } else { 1 };
                 let row = read_u16(record.data, 0).unwrap_or_default();
                 area.add(row, column, width).ok_or(Over::Damaged("a cell beyond the last column"))?;
+                changes.unknown_errors.extend(unknown_error(&record));
                 if kind == FORMULA {
                     formula = (row, column);
                 }
@@ -160,7 +224,7 @@ fn vet_sheet(
         }
     }
     budget.cells = budget.cells.checked_sub(area.size()).ok_or(Over::Cells)?;
-    Ok(())
+    Ok(facts)
 }
 
 /// The rectangle between the outermost cells, which calamine fills.

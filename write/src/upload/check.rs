@@ -7,10 +7,10 @@ use std::slice;
 use backdrop_common::record::Record;
 use backdrop_common::record::checks::{InvalidRecord, check_records};
 use backdrop_common::record::schema::RecordSchema;
-use backdrop_common::record::sent::SentRecord;
+use backdrop_common::record::sent::{SentRecord, SentValue};
 
-use super::fault::{Faults, Rule};
-use super::table::Table;
+use super::fault::{Faults, Rule, excerpt};
+use super::table::{Row, Table};
 use super::time_column::TIMESTAMP;
 
 /// What a bucket wants of its records, and what the person chose.
@@ -53,7 +53,7 @@ pub fn check(table: &Table, rules: &Rules<'_>) -> Result<Checked, Faults> {
             Ok(checked) => records.extend(checked),
             Err(found) => {
                 for fault in found {
-                    add(&mut faults, table, row.number, time, fault);
+                    add(&mut faults, table, row, time, fault);
                 }
             }
         }
@@ -68,16 +68,29 @@ pub fn check(table: &Table, rules: &Rules<'_>) -> Result<Checked, Faults> {
     Ok(Checked { records, repeated, have_ids })
 }
 
-fn add(faults: &mut Faults, table: &Table, row: usize, time: Option<usize>, fault: InvalidRecord) {
+fn add(faults: &mut Faults, table: &Table, row: &Row, time: Option<usize>, fault: InvalidRecord) {
     // It is the second message about a date that has one.
     if matches!(fault, InvalidRecord::NotADatetime(_)) {
         return;
     }
-    let key = fault.key().map(str::to_owned);
-    let column = || {
-        let key = key?;
-        let chosen = time.filter(|_| key == TIMESTAMP);
-        Some(table.columns[table.column(&key).or(chosen)?].label())
-    };
-    faults.add(Some(row), column, Rule::Record(fault));
+    let place = fault.key().and_then(|key| table.column(key).or(time.filter(|_| key == TIMESTAMP)));
+    let value = place.and_then(|place| row.value(place));
+    let column = || place.map(|place| table.columns[place].label());
+    faults.add(Some(row.number), column, rule(fault, value));
+}
+
+/// The rule with the value that it is about, if the message would not show it.
+fn rule(fault: InvalidRecord, value: Option<&SentValue<'_>>) -> Rule {
+    let is_shown = !matches!(fault, InvalidRecord::NotADate { .. } | InvalidRecord::Value(_));
+    match value {
+        Some(SentValue::Nested(json)) => {
+            let kind = if json.starts_with('[') { "a list" } else { "an object" };
+            Rule::NestedValue { kind, given: excerpt(json) }
+        }
+        Some(SentValue::Text(text) | SentValue::Number(text)) if !is_shown => {
+            Rule::Record { given: Some(excerpt(text)), fault }
+        }
+        Some(SentValue::Bool(value)) if !is_shown => Rule::Record { given: Some(value.to_string()), fault },
+        _ => Rule::Record { fault, given: None },
+    }
 }

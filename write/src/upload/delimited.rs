@@ -1,99 +1,118 @@
 //! CSV and its kin: lines starting with `#` are for people, and cells that are spelled like a JSON
 //! number are numbers.
 
+use backdrop_common::field::is_field_name;
 use backdrop_common::record::sent::SentValue;
-use csv::{ReaderBuilder, StringRecord};
 use serde::de::IgnoredAny;
 
-use super::fault::Rule;
+use super::dialect::Dialect;
+use super::fault::{Rule, excerpt};
+use super::heading::letter;
+use super::notes::About;
+use super::rows::{QuoteFault, Rows, TextCell, TextRow, trimmed};
 use super::table::{Cell, Flow, TableBuilder};
+use super::text::control_character;
 
 /// Reads rows of cells. The number of a row is that of the line that it starts on.
-pub(crate) fn read(text: &str, delimiter: u8, table: &mut TableBuilder) -> Flow {
-    let mut reader = ReaderBuilder::new()
-        .delimiter(delimiter)
-        .comment(Some(b'#'))
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    let mut lines = Lines { text: text.as_bytes(), at: 0, number: 1 };
-    let mut record = StringRecord::new();
-    loop {
-        let start = content_start(text.as_bytes(), offset(&reader));
-        // The text is UTF-8 and rows may be of any length, so nothing that csv refuses is left.
-        if !reader.read_record(&mut record).unwrap_or(false) {
-            return Flow::Continue(());
+pub(crate) fn read(text: &str, table: &mut TableBuilder) -> Flow {
+    let Dialect { separator, start } = Dialect::of(text);
+    if start > 0 {
+        table.note(About::SeparatorLine, || trimmed(&text[..start]).to_owned());
+    }
+    let mut rows = Rows::new(text, start, separator);
+    let mut comments = Vec::new();
+    let first = rows.find(|row| {
+        let is_first = !row.is_comment() && row.cells.iter().any(|cell| !cell.text.is_empty());
+        comments.extend(row.is_comment().then(|| (row.line, row.written)));
+        is_first || row.fault.is_some()
+    });
+    if let Some(row) = &first {
+        headings_behind_hash(&mut comments, row, separator, table)?;
+    }
+    for (line, written) in comments {
+        comment(line, written, table);
+    }
+    first.into_iter().chain(rows).try_for_each(|row| push(&row, table))
+}
+
+fn comment(line: usize, written: &str, table: &mut TableBuilder) {
+    table.note(About::CommentLines, || format!("{line} “{}”", excerpt(written)));
+}
+
+/// Some programs write a `#` before the headings. The last of the lines that start so is taken for them where
+/// it can be, and the first row cannot.
+fn headings_behind_hash(
+    comments: &mut Vec<(usize, &str)>,
+    first: &TextRow<'_>,
+    separator: char,
+    table: &mut TableBuilder,
+) -> Flow {
+    let Some((line, written)) = comments.last().copied() else { return Flow::Continue(()) };
+    let written = written.trim_start_matches('#');
+    let Some(headings) = Rows::new(written, 0, separator).next() else { return Flow::Continue(()) };
+    let are_headings =
+        |row: &TextRow<'_>| row.cells.iter().all(|cell| cell.text.is_empty() || is_field_name(&cell.text));
+    if headings.fault.is_some()
+        || headings.cells.len() != first.cells.len()
+        || !are_headings(&headings)
+        || are_headings(first)
+    {
+        return Flow::Continue(());
+    }
+    comments.pop();
+    table.note(About::HeadingsBehindHash, || line.to_string());
+    table.push(line, headings.cells.iter().map(cell))
+}
+
+fn push(row: &TextRow<'_>, table: &mut TableBuilder) -> Flow {
+    if row.is_comment() {
+        comment(row.line, row.written, table);
+        return Flow::Continue(());
+    }
+    match row.fault {
+        Some(QuoteFault::Open) => {
+            table.fault(row.line, Rule::OpenQuote);
+            Flow::Break(())
         }
-        let number = lines.number_at(start);
-        if offset(&reader) == text.len() && ends_in_quotes(&text[start..], delimiter) {
-            table.fault(number, Rule::OpenQuote);
-            return Flow::Break(());
+        Some(QuoteFault::Stray) => {
+            table.fault(row.line, Rule::StrayQuote { given: excerpt(row.written) });
+            Flow::Continue(())
         }
-        table.push(number, record.iter().map(cell))?;
+        None => {
+            for (place, cell) in row.cells.iter().enumerate() {
+                note(row.line, place, cell, table);
+            }
+            table.push(row.line, row.cells.iter().map(cell))
+        }
+    }
+}
+
+/// Says what is unusual about a cell.
+fn note(line: usize, place: usize, cell: &TextCell<'_>, table: &mut TableBuilder) {
+    let text = &*cell.text;
+    let address = || format!("{}{line} “{}”", letter(place), excerpt(text));
+    if text.contains(['\n', '\r']) {
+        table.note(About::LineBreaks, || format!("{line} “{}”", excerpt(text)));
+    }
+    if text.contains("\\\"") {
+        table.note(About::Backslashes, || format!("{line} “{}”", excerpt(text)));
+    }
+    if !cell.is_text && text.starts_with('=') && text.len() > 1 {
+        table.note(About::FormulaTexts, address);
+    }
+    if text.contains('\u{fffd}') {
+        table.note(About::LostCharacters, address);
     }
 }
 
-fn offset(reader: &csv::Reader<&[u8]>) -> usize {
-    usize::try_from(reader.position().byte()).unwrap_or(usize::MAX)
-}
-
-/// Where the row begins that is read next: csv counts what it passes over as part of it.
-fn content_start(text: &[u8], mut at: usize) -> usize {
-    loop {
-        match text.get(at) {
-            Some(b'\r' | b'\n') => at += 1,
-            Some(b'#') => at += text[at..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - at),
-            _ => return at.min(text.len()),
-        }
-    }
-}
-
-/// Counts lines.
-struct Lines<'a> {
-    text: &'a [u8],
-    at: usize,
-    number: usize,
-}
-
-impl Lines<'_> {
-    /// The number of the line that a place further on is in.
-    fn number_at(&mut self, place: usize) -> usize {
-        let passed = &self.text[self.at..place];
-        let is_end = |(index, byte): &(usize, &u8)| match byte {
-            b'\n' => true,
-            // Alone it ends a line too, in files from old computers.
-            b'\r' => self.text.get(self.at + index + 1) != Some(&b'\n'),
-            _ => false,
-        };
-        self.number += passed.iter().enumerate().filter(is_end).count();
-        self.at = place;
-        self.number
-    }
-}
-
-/// Whether the last row ends within a cell in quotes. csv takes that for the end of the cell, which
-/// may be most of the file.
-fn ends_in_quotes(row: &str, delimiter: u8) -> bool {
-    let mut in_quotes = false;
-    let mut at_start = true;
-    for byte in row.bytes() {
-        if byte == b'"' && (in_quotes || at_start) {
-            in_quotes = !in_quotes;
-            // A second quote goes on with the cell.
-            at_start = !in_quotes;
-        } else if !in_quotes {
-            at_start = byte == delimiter;
-        }
-    }
-    in_quotes
-}
-
-fn cell(text: &str) -> Cell {
-    let trimmed = text.trim();
-    if is_number(trimmed) {
-        Cell::Value(SentValue::Number(trimmed.to_owned().into()))
+fn cell(cell: &TextCell<'_>) -> Cell {
+    let text = trimmed(&cell.text);
+    if let Some(letter) = control_character(text) {
+        Cell::Bad(Rule::ControlCharacter { letter, given: excerpt(text) })
+    } else if !cell.is_text && is_number(text) {
+        Cell::Value(SentValue::Number(text.to_owned().into()))
     } else {
-        Cell::text(text.to_owned())
+        Cell::text(text)
     }
 }
 
@@ -116,16 +135,6 @@ mod tests {
             ["", "-", "007", "+1", ".5", "5.", "1,000", "1e", "0x10", "NaN", "inf", "1 2", "--1", "1.e5"]
         {
             assert!(!is_number(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn quotes_that_stay_open() {
-        for row in ["\"", "a,\"b\nc,d\n", "a,\"b\"\"", "\"a\"\"b"] {
-            assert!(ends_in_quotes(row, b','), "{row:?}");
-        }
-        for row in ["", "\"\"", "a,\"b\"", "5\" pipe", "a,\"b\"\"\"", "a\"b\nc"] {
-            assert!(!ends_in_quotes(row, b','), "{row:?}");
         }
     }
 }

@@ -16,12 +16,23 @@ pub enum Rule {
     /// It is a file of another kind.
     #[error("this looks like {0}, not like a table")]
     OtherKind(&'static str),
-    /// It is text in UTF-16.
-    #[error("this is text in UTF-16, which some programs call \"Unicode text\"")]
-    Utf16,
+    /// It is text in an encoding that is not read, or not as it should be.
+    #[error("this is text in {0} that cannot be read")]
+    OtherEncoding(&'static str),
     /// It is text in some old encoding.
-    #[error("a character in this row is not UTF-8")]
-    NotUtf8,
+    #[error("a character in this row is not UTF-8: “{around}”")]
+    NotUtf8 {
+        /// What is around it, with U+FFFD in its place.
+        around: String,
+    },
+    /// A character that no text has.
+    #[error("“{given}” has a character that no text has (U+{:04X})", u32::from(*.letter))]
+    ControlCharacter {
+        /// It.
+        letter: char,
+        /// The beginning of the cell.
+        given: String,
+    },
     /// A workbook that needs a password to be read.
     #[error("the workbook is protected by a password")]
     Protected,
@@ -59,14 +70,35 @@ pub enum Rule {
     #[error("there are no rows to store")]
     NoRows,
     /// Text that begins as JSON and goes on as something else.
-    #[error("this is not valid JSON: {0}")]
-    NotJson(String),
+    #[error("this is not valid JSON at character {column}: {reason}")]
+    NotJson {
+        /// What is wrong.
+        reason: String,
+        /// Where in its line.
+        column: usize,
+    },
+    /// JSON with more than one list of records in it.
+    #[error("there are several lists of records: {0}")]
+    SeveralLists(String),
     /// JSON where a record should be and is none.
     #[error("here should be a record (a JSON object), but there is {0}")]
     NotARecord(&'static str),
+    /// A row of something else above the headings.
+    #[error(
+        "“{title}” looks like a title: the first row with anything in it must name the columns, as row {headings} seems to do"
+    )]
+    TitleAbove {
+        /// What is in it.
+        title: String,
+        /// The row that looks like the headings.
+        headings: usize,
+    },
     /// Cells below a heading that is empty.
-    #[error("there is something in this column, but it has no heading")]
-    NoHeading,
+    #[error("there is something in this column, “{given}”, but it has no heading")]
+    NoHeading {
+        /// What is in the first of them.
+        given: String,
+    },
     /// Two columns of the same name.
     #[error("the heading \"{heading}\" is there twice; the other one is column {other}")]
     RepeatedHeading {
@@ -92,8 +124,12 @@ pub enum Rule {
         suggestion: String,
     },
     /// A row that goes on beyond the last heading.
-    #[error("this row has {cells} cells, but there are {headings} headings")]
+    #[error(
+        "this row has {cells} cells, but there are {headings} headings; “{beyond}” is in none of their columns"
+    )]
     LongRow {
+        /// The first cell with something in it that is beyond the headings.
+        beyond: String,
         /// How many it has, up to the last that is not empty.
         cells: usize,
         /// How many headings there are.
@@ -102,15 +138,49 @@ pub enum Rule {
     /// A quote that opens a cell and never closes it.
     #[error("a cell of this row starts with a quote that is never closed")]
     OpenQuote,
+    /// Something between a closing quote and the next separator.
+    #[error("something follows the quote that closes a cell of this row: “{given}”")]
+    StrayQuote {
+        /// The beginning of the row.
+        given: String,
+    },
     /// What a spreadsheet program shows where a formula fails.
     #[error("the cell shows the error {0}")]
     CellError(String),
     /// A date before 1900, after 9999, or one that the calendar does not have.
     #[error("the date in this cell does not exist")]
     NoSuchDate,
+    /// A list or an object where a value should be.
+    #[error("“{given}” is {kind}, and no value of a record")]
+    NestedValue {
+        /// Which of them.
+        kind: &'static str,
+        /// How it begins.
+        given: String,
+    },
     /// A rule of records that is the same for everything that is stored.
-    #[error("{}", of_record(.0))]
-    Record(InvalidRecord),
+    #[error("{}{}", .given.as_ref().map(|given| format!("“{given}”: ")).unwrap_or_default(), of_record(.fault))]
+    Record {
+        /// The rule.
+        fault: InvalidRecord,
+        /// The value that it is about, where the rule does not show it.
+        given: Option<String>,
+    },
+}
+
+/// How many characters of a value are shown.
+const EXCERPT: usize = 40;
+
+/// The beginning of a text, on one line, for a fault or a note that is about it.
+pub(crate) fn excerpt(text: &str) -> String {
+    let text = super::rows::trimmed(text);
+    let seen = |letter: char| match letter {
+        '\n' | '\r' | '\t' => ' ',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    let more = if text.chars().nth(EXCERPT).is_some() { "…" } else { "" };
+    text.chars().take(EXCERPT).map(seen).collect::<String>() + more
 }
 
 /// A number with a comma before each three digits.
@@ -136,14 +206,21 @@ impl Rule {
     pub fn hint(&self) -> Option<String> {
         let fixed = |text: &str| Some(text.to_owned());
         match self {
-            Self::OtherKind(_) => {
-                fixed("Save it as CSV (UTF-8) or as an Excel workbook (.xlsx or .xls); JSON works too.")
-            }
-            Self::Utf16 | Self::NotUtf8 => fixed(
+            Self::OtherKind(_) => fixed(
+                "Open it in the program that it is from, and save or export it as CSV (UTF-8) or as an Excel \
+                     workbook (.xlsx or .xls); JSON works too.",
+            ),
+            Self::OtherEncoding(_) | Self::NotUtf8 { .. } => fixed(
                 "In Excel, choose File, Save As, and \"CSV UTF-8 (Comma delimited)\"; in LibreOffice, the \
                  character set \"Unicode (UTF-8)\".",
             ),
-            Self::Protected => fixed("Save a copy without a password."),
+            Self::ControlCharacter { .. } => fixed(
+                "Nobody sees it. Type the cell anew, or export the file again from the program that it is from.",
+            ),
+            Self::Protected => fixed(
+                "Save a copy without a password. If you never saw one, the workbook is protected against changes \
+                 (write-protected), which encrypts it too: in Excel, choose Review, Unprotect Workbook, and save.",
+            ),
             Self::Damaged(_) => {
                 fixed("Open it in your spreadsheet program, save it under another name, and choose that.")
             }
@@ -155,26 +232,46 @@ impl Rule {
                  exist: {}.",
                 super::filters::names().join(", ")
             )),
-            Self::NotJson(_) => fixed("A comma or a quote may be missing, here or just before."),
-            Self::NoHeading => fixed("Give it one in the first row, or empty the cells below."),
+            Self::NotJson { reason, .. } => fixed(json_hint(reason)),
+            Self::SeveralLists(_) => fixed("Send a file for each of them."),
+            Self::TitleAbove { .. } => {
+                fixed("Delete what is above the headings: titles, notes, and what the table is about.")
+            }
+            Self::NoHeadings | Self::NoRows | Self::NoSheet => {
+                fixed("Of a workbook the first sheet is read that is not hidden and is no chart.")
+            }
+            Self::NestedValue { .. } => fixed(
+                "A value of a record is a text, a number, true, false or null. Give what is inside a field of its own.",
+            ),
+            Self::OpenQuote | Self::StrayQuote { .. } => fixed(
+                "A cell that begins with a double quote ends with one, and a quote inside it is written twice: \
+                 \"say \"\"hi\"\"\". A backslash before it does not count.",
+            ),
+            Self::NoHeading { .. } => fixed("Give it one in the first row, or empty the cells below."),
             Self::RepeatedHeading { .. } => fixed("Rename one of the two."),
             Self::Heading { suggestion, .. } | Self::ReservedHeading { suggestion, .. } => Some(format!(
-                "Use letters without accents, digits and underscores, at least two and no digit first. \
-                 \"{suggestion}\" works."
+                "The first row with anything in it names the columns. Use letters without accents, digits and \
+                 underscores, at least two and no digit first. \"{suggestion}\" works."
             )),
             Self::LongRow { .. } => {
                 fixed("In a text file, a cell that holds the separator must be in double quotes.")
             }
             Self::CellError(_) => fixed("Correct the formula, or empty the cell."),
-            Self::Record(fault) => of_record_hint(fault),
-            Self::Empty
-            | Self::NoSheet
-            | Self::NoHeadings
-            | Self::NoRows
-            | Self::NotARecord(_)
-            | Self::OpenQuote
-            | Self::NoSuchDate => None,
+            Self::Record { fault, .. } => of_record_hint(fault),
+            Self::Empty | Self::NotARecord(_) | Self::NoSuchDate => None,
         }
+    }
+}
+
+fn json_hint(reason: &str) -> &'static str {
+    if reason.starts_with("trailing comma") {
+        "Take away the comma before the bracket."
+    } else if reason.starts_with("trailing characters") {
+        "A line holds one record and nothing behind it; or all of them are in one list: [ … , … ]."
+    } else if reason.contains("surrogate") || reason.contains("hex escape") {
+        "Half of a character is here, such as an emoji that was cut in two."
+    } else {
+        "A comma or a quote may be missing, here or just before."
     }
 }
 
@@ -185,7 +282,7 @@ fn of_record_hint(fault: &InvalidRecord) -> Option<String> {
             "Write it as 2013-01-31 or 2013-01-31T14:30:00Z."
         }
         InvalidRecord::Value(_) => {
-            "A cell holds one text or one number; whole numbers have 18 digits at most."
+            "Whole numbers have 18 digits at most. Longer ones are text: put a letter before the digits."
         }
         InvalidRecord::Id(_) => "An id is text without spaces.",
         InvalidRecord::Schema { .. } => "This is a rule of this bucket only.",

@@ -5,6 +5,7 @@ use std::fmt;
 
 use backdrop_common::record::sent::SentValue;
 
+use super::looks::Seen;
 use super::table::{Column, Row, Table};
 use super::time_column::is_time;
 
@@ -65,6 +66,8 @@ pub struct ColumnPreview {
     pub found: Vec<(Kind, usize)>,
     /// In how many rows there is nothing.
     pub empty: usize,
+    /// What the person should know of its values.
+    pub hints: Vec<String>,
 }
 
 impl ColumnPreview {
@@ -97,13 +100,21 @@ pub struct Preview {
 impl Preview {
     /// Looks through a table, row by row: one of JSON may have many columns and almost no cells.
     pub fn of(table: &Table) -> Self {
-        let mut found = vec![BTreeMap::new(); table.columns.len()];
+        let mut found = vec![(BTreeMap::new(), Seen::default()); table.columns.len()];
         for (place, value) in table.rows.iter().flat_map(Row::values) {
-            *found[place].entry(Kind::of(value)).or_insert(0) += 1;
+            let (kinds, seen) = &mut found[place];
+            let kind = Kind::of(value);
+            *kinds.entry(kind).or_insert(0) += 1;
+            if let (Kind::Text, SentValue::Text(text)) = (kind, value) {
+                seen.add(text);
+            }
         }
-        let columns = table.columns.iter().zip(found).map(|(column, found)| {
+        let columns = table.columns.iter().zip(found).map(|(column, (found, seen))| {
             let empty = table.rows.len() - found.values().sum::<usize>();
-            ColumnPreview { column: column.clone(), found: found.into_iter().collect(), empty }
+            let (column, found) = (column.clone(), found.into_iter().collect::<Vec<_>>());
+            // Nobody adds up ids.
+            let hints = if column.heading == "_id" { Vec::new() } else { seen.hints().collect() };
+            ColumnPreview { column, found, empty, hints }
         });
         let rows = table.rows.iter().take(ROWS).map(|row| RowPreview {
             number: row.number,

@@ -15,6 +15,8 @@ use super::preview::Preview;
 use super::time_column::{candidates, preferred};
 use super::*;
 
+mod kinds;
+
 const LIMITS: Limits = Limits { bytes: 100_000, unpacked: 100_000, cells: 1000, rows: 100 };
 
 /// The table as text: each row with its number, each cell with its heading.
@@ -99,7 +101,7 @@ fn faults_of_headings() {
     );
     check_faults(
         "aa,,bb\n1,,2\n3,4,5\n6,7,8",
-        &["Row 3, column B: there is something in this column, but it has no heading"],
+        &["Row 3, column B: there is something in this column, “4”, but it has no heading"],
     );
     let found = read_all(b"Temp Max\n1").expect_err("a fault");
     assert!(found.first[0].rule.hint().is_some_and(|hint| hint.contains("\"temp_max\" works")));
@@ -110,8 +112,8 @@ fn faults_of_rows() {
     check_faults(
         "aa,bb\n1,2,3\n4,5\n6,7,,8",
         &[
-            "Row 2: this row has 3 cells, but there are 2 headings",
-            "Row 4: this row has 4 cells, but there are 2 headings",
+            "Row 2: this row has 3 cells, but there are 2 headings; “3” is in none of their columns",
+            "Row 4: this row has 4 cells, but there are 2 headings; “8” is in none of their columns",
         ],
     );
     check_faults(
@@ -157,12 +159,15 @@ fn json_of_two_kinds() {
 fn faults_of_json() {
     check_faults("[]", &["there are no rows to store"]);
     check_faults("[{}, \n5]", &["Line 2: here should be a record (a JSON object), but there is a number"]);
-    check_faults("[{\"aa\": 1}\n{\"aa\": 2}]", &["Line 2: this is not valid JSON: expected `,` or `]`"]);
+    check_faults(
+        "[{\"aa\": 1}\n{\"aa\": 2}]",
+        &["Line 2: this is not valid JSON at character 1: expected `,` or `]`"],
+    );
     check_faults(
         "{\"aa\": 1}\n[]\n{\"aa\": }\n",
         &[
             "Line 2: here should be a record (a JSON object), but there is a list",
-            "Line 3: this is not valid JSON: expected value",
+            "Line 3: this is not valid JSON at character 8: expected value",
         ],
     );
 }
@@ -229,7 +234,7 @@ fn workbooks_that_do_not_start_in_the_corner() {
     let rows = format!("{HEADINGS}<row r=\"3\"><c r=\"A3\"><v>1</v></c><c r=\"E3\"><v>2</v></c></row>");
     check_faults(
         xlsx(&rows),
-        &["Sheet \"Data\", row 3, column E: there is something in this column, but it has no heading"],
+        &["Sheet \"Data\", row 3, column E: there is something in this column, “2”, but it has no heading"],
     );
 }
 
@@ -243,7 +248,7 @@ fn workbooks_that_nobody_should_send() {
     );
     let backwards = format!("{HEADINGS}<row r=\"1\"><c r=\"A1\"><v>1</v></c></row>");
     check_faults(xlsx(&backwards), &["Sheet \"Data\": the workbook cannot be read; it may be damaged"]);
-    let broken = xlsx("<row r=\"x\">");
+    let broken = xlsx("<row r=\"1\"><c r=\"?\"><v>1</v>");
     check_faults(&broken, &["Sheet \"Data\": the workbook cannot be read; it may be damaged"]);
 }
 
@@ -260,7 +265,7 @@ fn cells_far_away() {
         let damaged = ["Sheet \"Data\": the workbook cannot be read; it may be damaged"];
         check_faults(cell(3, place), &damaged);
     }
-    let last = "row 1048576, column XFD: there is something in this column, but it has no heading";
+    let last = "row 1048576, column XFD: there is something in this column, “1”, but it has no heading";
     let full = "Sheet \"Data\": there are more than 1,000 cells";
     check_faults(cell(1_048_576, "XFD1048576"), &[&format!("Sheet \"Data\", {last}"), full]);
     // Cells that show a colour and nothing else take no room.
@@ -355,7 +360,7 @@ fn faults_of_records_have_their_cell() {
         &Rules::default(),
         &[
             "Row 4, column B \"_timestamp\": 2013-02-30 in the _timestamp field is not a valid date",
-            "Row 5, column B \"_timestamp\": the _timestamp must be a date in the format yyyy-MM-ddT00:00:00Z",
+            "Row 5, column B \"_timestamp\": “soon”: the _timestamp must be a date in the format yyyy-MM-ddT00:00:00Z",
         ],
     );
     check_refused(
@@ -363,13 +368,16 @@ fn faults_of_records_have_their_cell() {
         &Rules::default(),
         &[
             "Row 2, column A \"_id\": _id \"a b\" is not a valid id",
-            "Row 2, column B \"aa\": aa has an invalid value",
+            "Row 2, column B \"aa\": “12345678901234567890”: aa has an invalid value",
         ],
     );
     check_refused(
         "[{\"aa\": [1]},\n{\"b-b\": 1}]",
         &Rules::default(),
-        &["Line 1, column \"aa\": aa has an invalid value", "Line 2, column \"b-b\": b-b is not a valid key"],
+        &[
+            "Line 1, column \"aa\": “[1]” is a list, and no value of a record",
+            "Line 2, column \"b-b\": b-b is not a valid key",
+        ],
     );
 }
 
@@ -410,7 +418,9 @@ fn the_column_that_says_when() {
     check_refused(
         file,
         &wrong,
-        &["Row 3, column D \"mixed\": the _timestamp must be a date in the format yyyy-MM-ddT00:00:00Z"],
+        &[
+            "Row 3, column D \"mixed\": “soon”: the _timestamp must be a date in the format yyyy-MM-ddT00:00:00Z",
+        ],
     );
     let partly =
         "opened,until,day,closed\n2012-01-01,2012-01-02,2012-01-01,2012-01-01\n,,2012-01-02,2012-01-01\n";
@@ -489,7 +499,9 @@ proptest! {
         let expected: Vec<Vec<Option<String>>> = rows
             .iter()
             .map(|row| {
-                let cell = |cell: &String| Some(cell.trim_start_matches('#').to_owned()).filter(|cell| !cell.trim().is_empty());
+                let cell = |cell: &String| {
+                    Some(super::rows::trimmed(cell.trim_start_matches('#')).to_owned()).filter(|cell| !cell.is_empty())
+                };
                 row.iter().map(cell).collect::<Vec<_>>()
             })
             .filter(|row: &Vec<Option<String>>| row.iter().any(Option::is_some))

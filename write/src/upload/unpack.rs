@@ -1,25 +1,31 @@
 //! Zips that unpack to far more than they are: refused before anything keeps what they unpack to.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
 
 use super::fault::Rule;
+use super::format::part_name;
 
-/// Unpacks every entry of a workbook to nowhere, and counts.
+/// The parts of a workbook that are XML, by their names.
+pub(crate) type Parts = HashMap<String, Vec<u8>>;
+
+/// Unpacks every entry of a workbook, counts, and keeps what is XML.
 ///
 /// # Errors
 ///
 /// [`Rule::Unpacked`] past `max` bytes, [`Rule::Damaged`] for what calamine cannot read or must
 /// not be given.
-pub(crate) fn check(bytes: &[u8], max: usize) -> Result<(), Rule> {
+pub(crate) fn unpack(bytes: &[u8], max: usize) -> Result<Parts, Rule> {
     let damaged = |error: &dyn std::fmt::Display| Rule::Damaged(error.to_string());
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
     let mut unpacked = 0;
-    let mut entry = Vec::new();
+    let mut parts = Parts::new();
     for index in 0..zip.len() {
         let file = zip.by_index(index).map_err(|error| damaged(&error))?;
-        entry.clear();
+        let name = part_name(&String::from_utf8_lossy(file.name_raw()));
+        let mut entry = Vec::new();
         // What the entry says about its size is not asked: it may say anything.
         let left = u64::try_from(max - unpacked).unwrap_or(u64::MAX);
         file.take(left.saturating_add(1)).read_to_end(&mut entry).map_err(|error| damaged(&error))?;
@@ -30,8 +36,11 @@ pub(crate) fn check(bytes: &[u8], max: usize) -> Result<(), Rule> {
         if claims_too_much(&entry) {
             return Err(Rule::Damaged("more shared texts are announced than can be there".to_owned()));
         }
+        if name.ends_with(".xml") || name.ends_with(".rels") {
+            parts.insert(name, entry);
+        }
     }
-    Ok(())
+    Ok(parts)
 }
 
 /// Whether a part of a workbook says that it has more texts than bytes. calamine makes room for as
@@ -60,6 +69,10 @@ mod tests {
     use zip::write::SimpleFileOptions;
 
     use super::*;
+
+    fn check(bytes: &[u8], max: usize) -> Result<(), Rule> {
+        unpack(bytes, max).map(|_| ())
+    }
 
     fn zip(entries: &[&[u8]]) -> Vec<u8> {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));

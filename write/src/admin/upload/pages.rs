@@ -10,7 +10,7 @@ use rocket::http::Status;
 use uuid::Uuid;
 
 use super::sent::NoFile;
-use super::{Looked, Receipt};
+use super::{Looked, Receipt, notes};
 use crate::admin::{Frame, PageError, words};
 use crate::upload::preview::Preview;
 use crate::upload::time_column::TimeColumn;
@@ -158,6 +158,8 @@ struct PreviewPage<'a> {
     repeated: usize,
     /// Whether storing the file again changes nothing.
     have_ids: bool,
+    /// What is left out, and what else there is to say about the file.
+    notes: Vec<String>,
 }
 
 impl<'a> PreviewPage<'a> {
@@ -165,7 +167,8 @@ impl<'a> PreviewPage<'a> {
         let Looked { table, preview, checked, times, time_column } = looked;
         let (repeated, have_ids) = (checked.repeated, checked.have_ids);
         let time_column = time_column.as_deref();
-        Self { frame, bucket, file, staged, table, preview, times, time_column, repeated, have_ids }
+        let notes = notes(table);
+        Self { frame, bucket, file, staged, table, preview, times, time_column, repeated, have_ids, notes }
     }
 }
 
@@ -310,7 +313,7 @@ mod tests {
             &page,
             &[
                 "2 rows, 2 columns",
-                "The column <code>comment</code> is left out",
+                "The column comment is left out",
                 "<option value=\"day\" selected>day</option>",
                 "number (1), text (1)",
                 "they cannot be added up",
@@ -341,9 +344,17 @@ mod tests {
             (1, 1, "Some records were there"),
             (1461, 0, "1,461 new"),
         ] {
-            let receipt = Receipt { file: "a.csv".to_owned(), stored: Stored { new, replaced }, span: None };
+            let receipt = Receipt {
+                file: "a.csv".to_owned(),
+                stored: Stored { new, replaced },
+                span: None,
+                notes: vec!["<x> is left out.".to_owned()],
+            };
             let page = ReceiptPage { frame: frame(), bucket: &bucket(), receipt: &receipt };
-            check_has(&page.render().expect("a page"), &[summary, "Receipt for a.csv", "/_user/buckets/foo"]);
+            check_has(
+                &page.render().expect("a page"),
+                &[summary, "Receipt for a.csv", "/_user/buckets/foo", "&#60;x&#62; is left out."],
+            );
         }
     }
 }
