@@ -81,6 +81,76 @@ Feature: Uploading a file
     Then the page says "PDF"
     And nothing is stored in "weather"
 
+  Scenario: Lines and rows that are left out
+    Given a file "rain.csv"
+      """
+      sep=;
+      # from the station on the roof
+      _timestamp;rain
+      2015-03-01; 5
+      #2015-03-02; 6
+      _timestamp;rain
+      """
+    When I open "/weather/upload" of the write app
+    And I choose the file "rain.csv" for "File"
+    And I press "Show me what is in it"
+    Then the page says "1 row, 2 columns"
+    And the page says "2 lines that start with # are left out"
+    And the page says "2 “# from the station on the roof” and 5 “#2015-03-02; 6”"
+    And the page says "One row repeats the headings and is left out. It is row 6."
+    And the page is accessible
+    When I press "Store 1 row"
+    Then the page says "1 new"
+    And the page says "2 lines that start with # are left out"
+
+  Scenario: Numbers and days as people write them
+    Given a file "rain.csv"
+      """
+      _timestamp,visits,opened
+      2015-03-01,"1,234",01/02/2015
+      2015-03-02,"2,345",02/02/2015
+      """
+    When I open "/weather/upload" of the write app
+    And I choose the file "rain.csv" for "File"
+    And I press "Show me what is in it"
+    Then the page says "Texts that look like numbers (2, as “1,234”) cannot be added up"
+    And the page says "Texts that look like dates (2, as “01/02/2015”) are not read as times"
+
+  Scenario: A title above the table
+    Given a file "rain.csv"
+      """
+      Rain by day,
+      ,
+      _timestamp,rain
+      2015-03-01,5
+      """
+    When I open "/weather/upload" of the write app
+    And I choose the file "rain.csv" for "File"
+    And I press "Show me what is in it"
+    Then the page says "“Rain by day” looks like a title"
+    And the page says "Delete what is above the headings"
+    And nothing is stored in "weather"
+
+  Scenario: Quotes that would make one row of two
+    Given a file "rain.csv"
+      """
+      _timestamp,sky
+      2015-03-01,"grey
+      2015-03-02,blue" again
+      """
+    When I open "/weather/upload" of the write app
+    And I choose the file "rain.csv" for "File"
+    And I press "Show me what is in it"
+    Then the page says "something follows the quote that closes a cell of this row"
+    And nothing is stored in "weather"
+
+  Scenario: A workbook with merged cells
+    When I open "/weather/upload" of the write app
+    And I choose the file "merged.xlsx" for "File"
+    And I press "Show me what is in it"
+    Then the page says "There are 2 groups of merged cells"
+    And the page says "B2:B3 and B4:B5"
+
   Scenario: A workbook
     When I open "/weather/upload" of the write app
     And I choose the file "weather.xlsx" for "File"

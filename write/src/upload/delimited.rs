@@ -71,7 +71,7 @@ fn push(row: &TextRow<'_>, table: &mut TableBuilder) -> Flow {
     }
     match row.fault {
         Some(QuoteFault::Open) => {
-            table.fault(row.line, Rule::OpenQuote);
+            table.fault(row.line, Rule::OpenQuote { given: excerpt(row.written) });
             Flow::Break(())
         }
         Some(QuoteFault::Stray) => {

@@ -4,8 +4,9 @@ use backdrop_common::record::sent::SentValue;
 use backdrop_common::timestamp::Timestamp;
 use calamine::{Data, ExcelDateTime};
 
-use super::fault::Rule;
+use super::fault::{Rule, excerpt};
 use super::table::Cell;
+use super::text::control_character;
 
 /// Up to here every whole number is a float of its own.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -16,7 +17,10 @@ const END_OF_DATES: f64 = 2_958_466.0;
 pub(crate) fn cell(value: Data) -> Cell {
     match value {
         Data::Empty => Cell::Empty,
-        Data::String(text) | Data::DurationIso(text) => Cell::text(text),
+        Data::String(text) | Data::DurationIso(text) => match control_character(&text) {
+            Some(letter) => Cell::Bad(Rule::ControlCharacter { letter, given: excerpt(&text) }),
+            None => Cell::text(text),
+        },
         Data::Int(int) => number(int.to_string()),
         Data::Float(float) => float_cell(float),
         Data::Bool(value) => Cell::Value(SentValue::Bool(value)),
@@ -48,7 +52,7 @@ fn float_cell(float: f64) -> Cell {
 fn date_cell(date: &ExcelDateTime) -> Cell {
     let days = date.as_f64();
     if !(0.0..END_OF_DATES).contains(&days) {
-        return Cell::Bad(Rule::NoSuchDate);
+        return Cell::Bad(Rule::NoSuchDate(days.to_string()));
     }
     if date.is_duration() || days < 1.0 {
         return Cell::text(clock(days));
@@ -58,7 +62,7 @@ fn date_cell(date: &ExcelDateTime) -> Cell {
     match Timestamp::parse(&text) {
         Ok(timestamp) => Cell::text(timestamp.to_string()),
         // The 29th of February 1900, which workbooks have and the calendar has not.
-        Err(_) => Cell::Bad(Rule::NoSuchDate),
+        Err(_) => Cell::Bad(Rule::NoSuchDate(days.to_string())),
     }
 }
 
@@ -117,10 +121,11 @@ mod tests {
         check(date(39_813.0, true), "text 2013-01-01T00:00:00+00:00");
         check(date(41_275.604_166_666_664, false), "text 2013-01-01T14:30:00+00:00");
         check(date(41_275.000_005_787_037, false), "text 2013-01-01T00:00:00.500+00:00");
-        check(date(60.0, false), "the date in this cell does not exist");
-        check(date(-1.0, false), "the date in this cell does not exist");
-        check(date(1e15, false), "the date in this cell does not exist");
-        check(date(f64::NAN, false), "the date in this cell does not exist");
+        check(date(60.0, false), "the date in this cell does not exist: 60");
+        check(date(-1.0, false), "the date in this cell does not exist: -1");
+        check(date(1e15, false), "the date in this cell does not exist: 1000000000000000");
+        check(date(f64::NAN, false), "the date in this cell does not exist: NaN");
+        check(Data::String("a\u{1}".to_owned()), "“a\u{fffd}” has a character that no text has (U+0001)");
         check(Data::DateTimeIso("2013-01-01T10:00:00".to_owned()), "text 2013-01-01T10:00:00+00:00");
     }
 

@@ -34,7 +34,7 @@ pub enum Rule {
         given: String,
     },
     /// A workbook that needs a password to be read.
-    #[error("the workbook is protected by a password")]
+    #[error("the workbook is encrypted, with a password or to protect it against changes")]
     Protected,
     /// A workbook that cannot be read, with the reason for the log.
     #[error("the workbook cannot be read; it may be damaged")]
@@ -81,8 +81,13 @@ pub enum Rule {
     #[error("there are several lists of records: {0}")]
     SeveralLists(String),
     /// JSON where a record should be and is none.
-    #[error("here should be a record (a JSON object), but there is {0}")]
-    NotARecord(&'static str),
+    #[error("here should be a record (a JSON object), but there is {kind}: “{given}”")]
+    NotARecord {
+        /// What it is.
+        kind: &'static str,
+        /// How it begins.
+        given: String,
+    },
     /// A row of something else above the headings.
     #[error(
         "“{title}” looks like a title: the first row with anything in it must name the columns, as row {headings} seems to do"
@@ -136,8 +141,11 @@ pub enum Rule {
         headings: usize,
     },
     /// A quote that opens a cell and never closes it.
-    #[error("a cell of this row starts with a quote that is never closed")]
-    OpenQuote,
+    #[error("a cell of this row starts with a quote that is never closed: “{given}”")]
+    OpenQuote {
+        /// The beginning of the row.
+        given: String,
+    },
     /// Something between a closing quote and the next separator.
     #[error("something follows the quote that closes a cell of this row: “{given}”")]
     StrayQuote {
@@ -148,8 +156,8 @@ pub enum Rule {
     #[error("the cell shows the error {0}")]
     CellError(String),
     /// A date before 1900, after 9999, or one that the calendar does not have.
-    #[error("the date in this cell does not exist")]
-    NoSuchDate,
+    #[error("the date in this cell does not exist: {0}")]
+    NoSuchDate(String),
     /// A list or an object where a value should be.
     #[error("“{given}” is {kind}, and no value of a record")]
     NestedValue {
@@ -237,20 +245,21 @@ impl Rule {
             Self::TitleAbove { .. } => {
                 fixed("Delete what is above the headings: titles, notes, and what the table is about.")
             }
-            Self::NoHeadings | Self::NoRows | Self::NoSheet => {
-                fixed("Of a workbook the first sheet is read that is not hidden and is no chart.")
-            }
+            Self::NoHeadings | Self::NoRows | Self::NoSheet => fixed(
+                "Lines that start with # do not count. Of a workbook the first sheet is read that is not hidden \
+                     and is no chart.",
+            ),
             Self::NestedValue { .. } => fixed(
                 "A value of a record is a text, a number, true, false or null. Give what is inside a field of its own.",
             ),
-            Self::OpenQuote | Self::StrayQuote { .. } => fixed(
+            Self::OpenQuote { .. } | Self::StrayQuote { .. } => fixed(
                 "A cell that begins with a double quote ends with one, and a quote inside it is written twice: \
                  \"say \"\"hi\"\"\". A backslash before it does not count.",
             ),
             Self::NoHeading { .. } => fixed("Give it one in the first row, or empty the cells below."),
             Self::RepeatedHeading { .. } => fixed("Rename one of the two."),
             Self::Heading { suggestion, .. } | Self::ReservedHeading { suggestion, .. } => Some(format!(
-                "The first row with anything in it names the columns. Use letters without accents, digits and \
+                "The first row with anything in it names the columns; lines that start with # do not count. Use letters without accents, digits and \
                  underscores, at least two and no digit first. \"{suggestion}\" works."
             )),
             Self::LongRow { .. } => {
@@ -258,7 +267,7 @@ impl Rule {
             }
             Self::CellError(_) => fixed("Correct the formula, or empty the cell."),
             Self::Record { fault, .. } => of_record_hint(fault),
-            Self::Empty | Self::NotARecord(_) | Self::NoSuchDate => None,
+            Self::Empty | Self::NotARecord { .. } | Self::NoSuchDate(_) => None,
         }
     }
 }

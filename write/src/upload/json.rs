@@ -77,6 +77,7 @@ pub(crate) fn read_lines(text: &str, limits: Limits) -> Result<Table, Faults> {
 
 /// Takes a record that begins on a line, behind some bytes of it.
 fn push(table: &mut TableBuilder, number: usize, before: usize, json: &str) -> Flow {
+    let not_a_record = |kind| Rule::NotARecord { kind, given: excerpt(json) };
     let (line, rule) = match SentBody::parse(json.as_bytes()) {
         Ok(SentBody::Record(record)) => {
             if let Some(key) = serde_json::from_str::<RepeatedKey>(json).ok().and_then(|repeated| repeated.0)
@@ -85,10 +86,8 @@ fn push(table: &mut TableBuilder, number: usize, before: usize, json: &str) -> F
             }
             return table.push_record(number, &record);
         }
-        Ok(SentBody::Records(_)) | Err(InvalidBody::NotARecord { .. }) => {
-            (number, Rule::NotARecord("a list"))
-        }
-        Err(InvalidBody::NotRecords { given }) => (number, Rule::NotARecord(given)),
+        Ok(SentBody::Records(_)) | Err(InvalidBody::NotARecord { .. }) => (number, not_a_record("a list")),
+        Err(InvalidBody::NotRecords { given }) => (number, not_a_record(given)),
         Err(InvalidBody::NotJson(error)) => {
             let before = if error.line() > 1 { 0 } else { before };
             (number + error.line().saturating_sub(1), not_json(&error, before))

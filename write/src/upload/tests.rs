@@ -118,7 +118,7 @@ fn faults_of_rows() {
     );
     check_faults(
         "aa,bb\n1,2\n3,\"4\n5,6\n",
-        &["Row 3: a cell of this row starts with a quote that is never closed"],
+        &["Row 3: a cell of this row starts with a quote that is never closed: “3,\"4 5,6”"],
     );
     check_faults(
         "# nothing\n",
@@ -158,7 +158,10 @@ fn json_of_two_kinds() {
 #[test]
 fn faults_of_json() {
     check_faults("[]", &["there are no rows to store"]);
-    check_faults("[{}, \n5]", &["Line 2: here should be a record (a JSON object), but there is a number"]);
+    check_faults(
+        "[{}, \n5]",
+        &["Line 2: here should be a record (a JSON object), but there is a number: “5”"],
+    );
     check_faults(
         "[{\"aa\": 1}\n{\"aa\": 2}]",
         &["Line 2: this is not valid JSON at character 1: expected `,` or `]`"],
@@ -166,7 +169,7 @@ fn faults_of_json() {
     check_faults(
         "{\"aa\": 1}\n[]\n{\"aa\": }\n",
         &[
-            "Line 2: here should be a record (a JSON object), but there is a list",
+            "Line 2: here should be a record (a JSON object), but there is a list: “[]”",
             "Line 3: this is not valid JSON at character 8: expected value",
         ],
     );
@@ -324,6 +327,51 @@ fn old_workbooks_that_nobody_should_send() {
         bytes[at + 4..at + 14].fill(0xFF);
     });
     assert_eq!(size.map(|table| table.rows.len()), Ok(2));
+}
+
+#[test]
+fn what_an_old_workbook_does_not_show() {
+    // Records that are put before the end of the first sheet: a hidden row and column, merged cells, an error without a name.
+    let records: [&[u8]; 4] = [
+        &[0x08, 0x02, 16, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0],
+        &[0x7D, 0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+        &[0xE5, 0, 10, 0, 1, 0, 1, 0, 3, 0, 1, 0, 1, 0],
+        &[0x05, 0x02, 8, 0, 5, 0, 2, 0, 0, 0, 0x99, 1],
+    ];
+    let with = |records: &[&[u8]]| {
+        let weather: &[u8] = include_bytes!("../../tests/fixtures/weather.xls");
+        let mut file = cfb::CompoundFile::open(Cursor::new(weather)).expect("a file");
+        let mut stream = Vec::new();
+        let mut part = file.open_stream("Workbook").expect("a stream");
+        std::io::Read::read_to_end(&mut part, &mut stream).expect("bytes");
+        let number = |at: usize| u32::from_le_bytes(stream[at..at + 4].try_into().expect("bytes"));
+        let kind = |at: usize| stream[at..at + 2].to_vec();
+        let records_from =
+            |at| std::iter::successors(Some(at), |at| Some(at + 4 + (number(*at) >> 16) as usize));
+        let sheets: Vec<usize> = records_from(0)
+            .take_while(|at| kind(*at) != [0x0A, 0])
+            .filter(|at| kind(*at) == [0x85, 0])
+            .collect();
+        let end =
+            records_from(number(sheets[0] + 4) as usize).find(|at| kind(*at) == [0x0A, 0]).expect("its end");
+        // The other sheet begins further on by as much as is put before it.
+        let (put, other) = (records.concat(), sheets[1] + 4);
+        let moved = number(other) + u32::try_from(put.len()).expect("a length");
+        stream[other..other + 4].copy_from_slice(&moved.to_le_bytes());
+        stream.splice(end..end, put);
+        let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).expect("a file");
+        file.create_stream("Workbook").and_then(|mut part| part.write_all(&stream)).expect("a stream");
+        read_all(&file.into_inner().into_inner())
+    };
+    let table = with(&records[..3]).expect("a table");
+    assert_eq!(table.rows.len(), 2);
+    let notes: Vec<_> = table.notes.iter().map(ToString::to_string).collect();
+    for part in ["It is row 2.", "B2:B4.", "It is column B."] {
+        assert!(notes.iter().any(|note| note.ends_with(part)), "{part} in {notes:?}");
+    }
+    let found = with(&records).expect_err("a fault");
+    let error = "Sheet \"Data\", row 6, column C \"temp_max\": the cell shows the error #N/A\n";
+    assert_eq!(faults(&found), error);
 }
 
 #[test]

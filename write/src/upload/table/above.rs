@@ -38,13 +38,21 @@ impl Above {
     /// Takes the next row with anything in it.
     pub(crate) fn take(&mut self, number: usize, cells: Vec<Cell>, given: usize) -> Next {
         if let Some((row, title)) = self.title(&cells) {
+            self.0.clear();
             return Next::Title { row, title, headings: number };
         }
         self.0.push((number, cells, given));
         let (_, first, _) = &self.0[0];
+        let is_wider = self.0.iter().any(|(_, cells, _)| filled(cells) > filled(first));
         let wait = match (filled(first), bad(first)) {
             // A word may be a title or the only heading, which the next row shows.
-            (1, 0) => 1,
+            (1, 0) => {
+                if is_wider {
+                    ROWS
+                } else {
+                    1
+                }
+            }
             (_, 0) => 0,
             _ => ROWS,
         };
@@ -103,7 +111,8 @@ mod tests {
         check(&[&["Table 1"], &["aa", "bb"]], "+Table 1 in 1, headings in 2");
         check(&[&["Table 1"], &["of 2020"], &["aa", "Not good"]], "++Table 1 in 1, headings in 3");
         check(&[&["visits"], &["aa", "bb"]], "+visits in 1, headings in 2");
-        check(&[&["visits"], &["1", "2"]], "+2 rows");
+        check(&[&["visits"], &["1", "2"]], "++");
+        check(&[&["Report"], &["made by", "Ann"], &["aa", "bb", "cc"]], "++Report in 1, headings in 3");
         check(&[&["Report:", "Visits"], &["aa", "bb", "cc"]], "+Report: in 1, headings in 2");
         check(&[&["Temp Max", "bb"], &["1", "2"]], "++");
         let rows = [&["Temp Max"][..]; 11];

@@ -97,6 +97,14 @@ fn lines_with_a_hash() {
 fn rows_that_are_no_data() {
     let title = "Row 1: “Table 1: visits” looks like a title: the first row with anything in it must name the columns, as row 3";
     check_hinted("Table 1: visits,,\n,,\naa,bb,cc\nx,1,2\n", title, "Delete what is above the headings");
+    let found = read_all(b"Visits 2020\n\naa,bb\n1,2\n").expect_err("a fault");
+    assert_eq!(found.total, 1);
+    check_hinted(
+        "Report;;\nMade by;Ann;\n;;\naa;bb;cc\n1;2;3\n",
+        "Row 1: “Report” looks like a title",
+        "Delete",
+    );
+    check_hinted("#name,city\nann,rome\n", "there are no rows to store", "#");
     check_hinted("Report,2020\nby,Ann\n\naa,bb,cc\n1,2,3\n", "Row 1: “Report” looks like a title", "Delete");
     check_told(
         "aa,bb\n1,2\naa,bb\n3,4\n",
