@@ -223,7 +223,7 @@ impl<F> Reader<'_, F> {
         // A value is a part of the body, so it is as far from its beginning as its address is.
         let start = (json.as_ptr() as usize).saturating_sub(self.body.as_ptr() as usize);
         let before = &self.body[..self.body.len().min(start + error.column())];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
         let text = error.to_string();
         let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);

@@ -220,7 +220,7 @@ async fn store_file(
 /// What a person should know of a table: what is left out of it first.
 fn notes(table: &Table) -> Vec<String> {
     let comment = table.has_comments.then(|| "The column comment is left out.".to_owned());
-    comment.into_iter().chain(table.notes.iter().map(ToString::to_string)).collect()
+    comment.into_iter().chain(table.notes.all().map(ToString::to_string)).collect()
 }
 
 /// Which column says when.

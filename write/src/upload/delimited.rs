@@ -23,7 +23,7 @@ pub(crate) fn read(text: &str, table: &mut TableBuilder) -> Flow {
     let mut comments = Vec::new();
     let first = rows.find(|row| {
         let is_first = !row.is_comment() && row.cells.iter().any(|cell| !cell.text.is_empty());
-        comments.extend(row.is_comment().then(|| (row.line, row.written)));
+        comments.extend(row.is_comment().then_some((row.line, row.written)));
         is_first || row.fault.is_some()
     });
     if let Some(row) = &first {

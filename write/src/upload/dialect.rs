@@ -25,24 +25,27 @@ impl Dialect {
     /// The dialect of a text.
     pub(crate) fn of(text: &str) -> Self {
         let line = text.split(['\r', '\n']).next().unwrap_or_default();
-        let (named, start) = named(line).map_or((None, 0), |named| (named, line.len()));
+        let (named, start) = named(line).map_or((None, 0), |Named(separator)| (separator, line.len()));
         let fits = SEPARATORS.into_iter().map(|separator| (fit(text, start, separator), separator));
         let best = || fits.reduce(|best, next| if next.0 > best.0 { next } else { best });
         Self { separator: named.or_else(|| best().map(|(_, best)| best)).unwrap_or(','), start }
     }
 }
 
+/// What a line says that names the separator.
+struct Named(Option<char>);
+
 /// The separator in a line that names it, which may name none: `sep=`. Excel reads such a line, and other
 /// programs write it for Excel. No heading has an equals sign.
-fn named(line: &str) -> Option<Option<char>> {
+fn named(line: &str) -> Option<Named> {
     let line = line.trim_start();
     let line = line.strip_prefix('"').unwrap_or(line).trim_start();
     let rest = line.get(..3).filter(|word| word.eq_ignore_ascii_case("sep")).map(|_| &line[3..])?;
     let rest = rest.trim_start_matches(' ').strip_prefix('=')?.trim_matches(['"', ' ']);
     let rest = if rest == "\\t" { "\t" } else { rest };
-    let Some(separator) = rest.chars().next() else { return Some(None) };
+    let Some(separator) = rest.chars().next() else { return Some(Named(None)) };
     let is_one = rest.chars().all(|letter| letter == separator);
-    (is_one && !separator.is_alphanumeric() && separator != '"').then_some(Some(separator))
+    (is_one && !separator.is_alphanumeric() && separator != '"').then_some(Named(Some(separator)))
 }
 
 /// How well a separator fits, in thousandths: in how many rows there are as many cells as in most, whether

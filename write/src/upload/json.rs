@@ -119,7 +119,7 @@ enum Inside<'a> {
 /// one that is a record.
 fn list_inside(item: &RawValue, depth: usize) -> Inside<'_> {
     let Ok(Members(members)) = serde_json::from_str(item.get()) else { return Inside::Nothing };
-    let keys = || members.iter().map(|(key, _)| key.to_string());
+    let keys = || members.iter().map(|(key, _)| key.clone());
     let mut lists: Vec<_> =
         members.iter().filter_map(|(key, value)| Some((key, list_of_records(value)?))).collect();
     if lists.iter().any(|(_, items)| !items.is_empty()) {
@@ -130,7 +130,7 @@ fn list_inside(item: &RawValue, depth: usize) -> Inside<'_> {
         1 => {
             let others = keys().filter(|key| *key != *lists[0].0).collect();
             let (key, items) =
-                lists.into_iter().next().map(|(key, items)| (key.to_string(), items)).unwrap_or_default();
+                lists.into_iter().next().map(|(key, items)| (key.clone(), items)).unwrap_or_default();
             return Inside::List { key, items, others };
         }
         _ => return Inside::Several(lists.into_iter().map(|(key, _)| quoted(key)).collect()),

@@ -91,9 +91,9 @@ fn is_number(text: &str) -> bool {
     let is_around = |letter: char| {
         is_sign(letter) || letter.is_whitespace() || "%‰$€£¥₹()'’".contains(letter) || is_currency(letter)
     };
-    let digits = text.trim_matches(|letter: char| is_around(letter));
+    let digits = text.trim_matches(is_around);
     let letters = without_code(digits);
-    let number = letters.trim_matches(|letter: char| is_around(letter));
+    let number = letters.trim_matches(is_around);
     is_plain_number(number)
 }
 

@@ -191,7 +191,7 @@ impl Notes {
     }
 
     /// The notes, in the order in which they came up.
-    pub fn iter(&self) -> impl Iterator<Item = &Note> {
+    pub fn all(&self) -> impl Iterator<Item = &Note> {
         self.0.iter()
     }
 }
@@ -206,7 +206,7 @@ mod tests {
         for place in places {
             notes.add(about, || (*place).to_owned());
         }
-        assert_eq!(notes.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+        assert_eq!(notes.all().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 
     #[test]

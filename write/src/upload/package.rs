@@ -6,6 +6,7 @@
 //! has no need of is left away, and the rest is spelled as it expects.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{Cursor, Write};
 
 use quick_xml::events::BytesStart;
@@ -68,7 +69,7 @@ impl Package {
         let usual = |part: &str| parts.contains_key(part).then(|| part.to_owned());
         let shared_texts = shared_texts.or_else(|| usual("xl/sharedstrings.xml"));
         let styles = styles.or_else(|| usual("xl/styles.xml"));
-        Ok(Self { sheets, is_1904, shared_texts, styles, parts })
+        Ok(Self { parts, sheets, is_1904, shared_texts, styles })
     }
 
     /// The sheets.
@@ -181,14 +182,16 @@ fn styles(part: &str) -> Result<(String, Vec<bool>), Rule> {
             "cellXfs" => is_in_cells = true,
             "numFmt" => {
                 let (id, code) = (value("numFmtId"), value("formatCode"));
-                formats +=
-                    &format!("<numFmt numFmtId=\"{}\" formatCode=\"{}\"/>", escaped(&id), escaped(&code));
-                with_per_cent.extend(code.split('"').step_by(2).any(|code| code.contains('%')).then_some(id));
+                let (shown, code) = (escaped(&id), escaped(&code));
+                let _ = write!(formats, "<numFmt numFmtId=\"{shown}\" formatCode=\"{code}\"/>");
+                with_per_cent.extend(
+                    value("formatCode").split('"').step_by(2).any(|code| code.contains('%')).then_some(id),
+                );
             }
             "xf" if is_in_cells => {
                 let id = value("numFmtId");
                 per_cent.push(with_per_cent.contains(&id));
-                cells += &format!("<xf numFmtId=\"{}\"/>", escaped(&id));
+                let _ = write!(cells, "<xf numFmtId=\"{}\"/>", escaped(&id));
             }
             _ => {}
         }

@@ -124,11 +124,11 @@ impl<'a> Rows<'a> {
         if self.rest().starts_with("=\"") {
             let (start, line) = (self.at, self.line);
             self.at += 1;
-            match self.quoted() {
-                Ok(text) => return Ok(TextCell { text, is_text: true }),
-                // A formula that works something out.
-                Err(_) => (self.at, self.line) = (start, line),
+            if let Ok(text) = self.quoted() {
+                return Ok(TextCell { text, is_text: true });
             }
+            // A formula that works something out.
+            (self.at, self.line) = (start, line);
         }
         Ok(self.bare())
     }
@@ -172,7 +172,7 @@ impl<'a> Iterator for Rows<'a> {
             Some(QuoteFault::Open) => self.at = self.text.len(),
             Some(QuoteFault::Stray) => {
                 self.at = self.line_end();
-                self.line = line + super::text::lines(self.text[start..self.at].as_bytes());
+                self.line = line + super::text::lines(&self.text.as_bytes()[start..self.at]);
             }
             None => {}
         }

@@ -346,8 +346,13 @@ fn what_an_old_workbook_does_not_show() {
         std::io::Read::read_to_end(&mut part, &mut stream).expect("bytes");
         let number = |at: usize| u32::from_le_bytes(stream[at..at + 4].try_into().expect("bytes"));
         let kind = |at: usize| stream[at..at + 2].to_vec();
-        let records_from =
-            |at| std::iter::successors(Some(at), |at| Some(at + 4 + (number(*at) >> 16) as usize));
+        let records_from = |at: usize| {
+            let next = |at: &usize| {
+                let length = usize::try_from(number(*at) >> 16).expect("a length");
+                Some(*at + 4 + length)
+            };
+            std::iter::successors(Some(at), next)
+        };
         let sheets: Vec<usize> = records_from(0)
             .take_while(|at| kind(*at) != [0x0A, 0])
             .filter(|at| kind(*at) == [0x85, 0])
@@ -365,7 +370,7 @@ fn what_an_old_workbook_does_not_show() {
     };
     let table = with(&records[..3]).expect("a table");
     assert_eq!(table.rows.len(), 2);
-    let notes: Vec<_> = table.notes.iter().map(ToString::to_string).collect();
+    let notes: Vec<_> = table.notes.all().map(ToString::to_string).collect();
     for part in ["It is row 2.", "B2:B4.", "It is column B."] {
         assert!(notes.iter().any(|note| note.ends_with(part)), "{part} in {notes:?}");
     }

@@ -63,9 +63,10 @@ pub(crate) fn control_character(text: &str) -> Option<char> {
 /// The text without what old programs end a file with: Ctrl-Z, and zeros up to the end of a block.
 fn ended(text: &str) -> &str {
     let is_end = |letter: char| letter == '\u{1a}' || letter == '\0';
-    match text.trim_end().ends_with(is_end) {
-        true => text.trim_end_matches(|letter: char| is_end(letter) || letter.is_whitespace()),
-        false => text,
+    if text.trim_end().ends_with(is_end) {
+        text.trim_end_matches(|letter: char| is_end(letter) || letter.is_whitespace())
+    } else {
+        text
     }
 }
 

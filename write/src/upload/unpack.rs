@@ -36,7 +36,7 @@ pub(crate) fn unpack(bytes: &[u8], max: usize) -> Result<Parts, Rule> {
         if claims_too_much(&entry) {
             return Err(Rule::Damaged("more shared texts are announced than can be there".to_owned()));
         }
-        if name.ends_with(".xml") || name.ends_with(".rels") {
+        if matches!(name.rsplit('.').next(), Some("xml" | "rels")) {
             parts.insert(name, entry);
         }
     }

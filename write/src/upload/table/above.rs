@@ -93,15 +93,15 @@ mod tests {
     #[track_caller]
     fn check(rows: &[&[&str]], expected: &str) {
         let mut above = Above::default();
-        let mut known = String::new();
+        let mut known = Vec::new();
         for (index, row) in rows.iter().enumerate() {
-            known += &match above.take(index + 1, row.iter().map(Cell::text).collect(), row.len()) {
+            known.push(match above.take(index + 1, row.iter().map(Cell::text).collect(), row.len()) {
                 Next::More => "+".to_owned(),
                 Next::Rows(rows) => format!("{} rows", rows.len()),
                 Next::Title { row, title, headings } => format!("{title} in {row}, headings in {headings}"),
-            };
+            });
         }
-        assert_eq!(known, expected);
+        assert_eq!(known.concat(), expected);
     }
 
     #[test]

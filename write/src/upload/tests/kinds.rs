@@ -4,7 +4,7 @@
 use super::*;
 
 fn notes(table: &Table) -> Vec<String> {
-    table.notes.iter().map(ToString::to_string).collect()
+    table.notes.all().map(ToString::to_string).collect()
 }
 
 /// A file that is read as these rows, with a word about it that has these parts.
