@@ -20,7 +20,7 @@ pub use client::{Client, Clients};
 pub use client_address::ClientAddress;
 pub use conditional::{etag, is_fresh};
 pub use error::{ApiError, catchers};
-pub use launch::{LaunchError, launch};
+pub use launch::{LaunchError, launch, launch_on};
 pub use methods::with_other_methods;
 pub use request_id::{RequestId, RequestLog};
 pub use sent_data::{SentData, is_media_type};

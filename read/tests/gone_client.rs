@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backdrop_common::bucket::{Bucket, BucketConfig, BucketName, BucketTokens};
+use backdrop_common::http::launch_on;
 use backdrop_common::settings::Settings;
 use backdrop_common::storage::StorageErrorKind;
 use backdrop_common::storage::failing::{FailingEngine, UnderWay};
-use rocket::fairing::AdHoc;
-use rocket::tokio::sync::oneshot;
+use rocket::tokio::net::TcpListener;
 use rocket::tokio::time::timeout;
 use rocket::tokio::{self, spawn};
 
@@ -26,14 +26,11 @@ async fn start(under_way: UnderWay) -> u16 {
         endless: Some(under_way),
         pages: 0,
     };
-    let (started, port) = oneshot::channel();
-    let started = AdHoc::on_liftoff("port", |rocket| {
-        Box::pin(async move {
-            started.send(rocket.config().port).expect("somebody waits for it");
-        })
-    });
-    spawn(backdrop_read::rocket(&Settings::default(), Arc::new(engine), 0).attach(started).launch());
-    port.await.expect("the app starts")
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let rocket = backdrop_read::rocket(&Settings::default(), Arc::new(engine), port);
+    spawn(async { launch_on(rocket, listener, 16).await.expect("the app runs") });
+    port
 }
 
 fn ask(port: u16) -> TcpStream {

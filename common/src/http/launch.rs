@@ -38,11 +38,31 @@ pub enum LaunchError {
 ///
 /// If it cannot start, as when its port is taken.
 pub async fn launch(rocket: Rocket<Build>, max_connections: usize) -> Result<(), LaunchError> {
-    let rocket = Arc::new(Client::untracked(rocket).await.map_err(Box::new)?);
+    let rocket = Client::untracked(rocket).await.map_err(Box::new)?;
     let config = rocket.rocket().config();
     let address = SocketAddr::new(config.address, config.port);
     let bound = TcpListener::bind(address).await;
     let bound = bound.map_err(|source| LaunchError::Address { address, source })?;
+    serve(rocket, bound, max_connections).await
+}
+
+/// Runs an app as [`launch`] does, on a listener that is there already.
+///
+/// # Errors
+///
+/// If it cannot start.
+pub async fn launch_on(
+    rocket: Rocket<Build>,
+    bound: TcpListener,
+    max_connections: usize,
+) -> Result<(), LaunchError> {
+    serve(Client::untracked(rocket).await.map_err(Box::new)?, bound, max_connections).await
+}
+
+async fn serve(rocket: Client, bound: TcpListener, max_connections: usize) -> Result<(), LaunchError> {
+    let rocket = Arc::new(rocket);
+    let config = rocket.rocket().config();
+    let address = bound.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
     let told = told_to_end().map_err(LaunchError::Signal)?;
     let connections = connections_at_most(max_connections, raise_limit());
     tracing::info!(%address, connections, "listening");

@@ -34,7 +34,9 @@ impl<'r, T: for<'a> FromForm<'a> + Send + 'static> FromData<'r> for Form<T> {
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self, Self::Error> {
         if !is_media_type(request, "application/x-www-form-urlencoded") {
-            return Outcome::Forward((data, Status::UnsupportedMediaType));
+            // Not handed on to other routes: the page that takes the form says what is wrong with it.
+            let error = Error::validation("what was sent is not the form of a page");
+            return Outcome::Error((Status::UnsupportedMediaType, error.into()));
         }
         let limit = request.limits().get("form").unwrap_or(Limits::FORM);
         match read(SentData::of(request, data), limit.as_u64()).await {
