@@ -92,7 +92,8 @@ mod tests {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
         let (ends, held) = mpsc::channel::<()>();
         runtime.expect("a runtime").block_on(async {
-            let engine = FailingEngine { kind: StorageErrorKind::Unavailable, bucket: None, endless: None };
+            let engine =
+                FailingEngine { kind: StorageErrorKind::Unavailable, bucket: None, endless: None, pages: 0 };
             let app = crate::rocket(&Settings::default(), Arc::new(engine), 0);
             let client = Client::untracked(app).await.expect("an app");
             spawn_blocking(move || held.recv());
