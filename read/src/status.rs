@@ -74,3 +74,32 @@ fn staleness(bucket: &BucketConfig, newest: Timestamp, now: Timestamp) -> Option
         "max-age-expected": bucket.max_age_expected,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc;
+
+    use backdrop_common::settings::Settings;
+    use backdrop_common::storage::StorageErrorKind;
+    use backdrop_common::storage::failing::FailingEngine;
+    use rocket::local::asynchronous::Client;
+    use rocket::tokio::runtime::Builder;
+    use rocket::tokio::task::spawn_blocking;
+
+    #[test]
+    fn an_app_is_alive_without_its_store_and_without_a_thread_to_spare() {
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+        let (ends, held) = mpsc::channel::<()>();
+        runtime.expect("a runtime").block_on(async {
+            let engine = FailingEngine { kind: StorageErrorKind::Unavailable, bucket: None, endless: None };
+            let app = crate::rocket(&Settings::default(), Arc::new(engine), 0);
+            let client = Client::untracked(app).await.expect("an app");
+            spawn_blocking(move || held.recv());
+            for (path, status) in [("/_status", 503), ("/_status/live", 200)] {
+                assert_eq!(client.get(path).dispatch().await.status().code, status, "{path}");
+            }
+            drop(ends);
+        });
+    }
+}

@@ -111,7 +111,7 @@ impl Listener {
                     if !std::mem::replace(&mut is_short, true) {
                         tracing::error!(target: "backdrop::error", %error, "no connection can be taken");
                     }
-                    self.all().close_quietest();
+                    self.all().close_quietest(&self.bounds);
                     sleep(PAUSE).await;
                 }
             }
@@ -218,7 +218,7 @@ impl All {
         bounds: &Bounds,
     ) -> Option<(u64, Arc<Connection>)> {
         if self.connections.len() >= bounds.connections {
-            self.close_quietest();
+            self.close_quietest(bounds);
         }
         let is_spare = self.connections.len() >= bounds.connections;
         if self.is_stopped || self.connections.len() >= bounds.connections + bounds.reserve {
@@ -230,9 +230,11 @@ impl All {
         Some((self.last, connection))
     }
 
-    /// Closes the connection over which nothing was asked for the longest time, if nothing is under way there.
-    fn close_quietest(&mut self) {
-        let quiet = self.connections.iter().filter_map(|(number, one)| Some((one.quiet()?, *number)));
+    /// Closes the connection whose client was waited for the longest time, if nothing else is under way there.
+    fn close_quietest(&mut self, bounds: &Bounds) {
+        let now = Instant::now();
+        let quiet =
+            self.connections.iter().filter_map(|(number, one)| Some((one.quiet(now, bounds)?, *number)));
         let quietest = quiet.min().and_then(|(_, number)| self.connections.remove(&number));
         if let Some(quietest) = quietest {
             quietest.give_way();

@@ -23,6 +23,9 @@ pub(crate) struct Bounds {
     pub(super) look_every: Duration,
     /// The same while the app is told to end.
     pub(super) look_every_at_stop: Duration,
+    /// How long a client is waited for in the middle of a body or an answer before its connection may be closed
+    /// for a new one.
+    pub(super) gives_way: Duration,
     /// How many connections there may be at once.
     pub(super) connections: usize,
     /// How many more there may be beside them, which are answered about the app's health only.
@@ -42,6 +45,7 @@ impl Bounds {
             stop_storing: Duration::from_mins(1),
             look_every: Duration::from_secs(1),
             look_every_at_stop: Duration::from_millis(50),
+            gives_way: Duration::from_secs(5),
             connections,
             reserve: (connections / 8).clamp(2, 32),
         }

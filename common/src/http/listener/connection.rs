@@ -121,9 +121,9 @@ impl Connection {
         self.inner().state.has_ended_body()
     }
 
-    /// Since when nothing was asked over it, if nothing is under way.
-    pub(super) fn quiet(&self) -> Option<Instant> {
-        self.inner().state.quiet()
+    /// Since when its client was waited for, if it may be closed for another one.
+    pub(super) fn quiet(&self, now: Instant, bounds: &Bounds) -> Option<Instant> {
+        self.inner().state.quiet(now, bounds)
     }
 
     /// Looks whether it has taken too long, and tells it if so.

@@ -124,11 +124,15 @@ impl State {
         (self.phase, self.since) = (phase, now);
     }
 
-    /// Since when nothing was asked, if nothing is under way. Who has been so for the longest makes room for
-    /// others first.
-    pub(super) fn quiet(&self) -> Option<Instant> {
-        let is_quiet = matches!(self.phase, Phase::Idle | Phase::Head) && !self.writing.is_waiting();
-        is_quiet.then_some(self.quiet_since)
+    /// Since when the client was waited for, if nothing else is under way. Who has been so for the longest makes
+    /// room for others first; in the middle of a body or an answer only after a while.
+    pub(super) fn quiet(&self, now: Instant, bounds: &Bounds) -> Option<Instant> {
+        let is_answering = matches!(self.phase, Phase::Answering { .. });
+        if !is_answering && !self.writing.is_waiting() {
+            return Some(self.quiet_since);
+        }
+        let waits = [self.reading.since.filter(|_| is_answering), self.writing.since];
+        waits.into_iter().flatten().min().filter(|since| now - *since >= bounds.gives_way)
     }
 
     /// The app is told to end.
@@ -322,9 +326,24 @@ mod tests {
         case.state.enter(ANSWERING, case.at(0));
         case.state.writing.begin(case.at(1));
         case.state.enter(Phase::Idle, case.at(2));
-        assert_eq!(case.state.quiet(), None);
+        assert_eq!(case.state.quiet(case.at(5), &case.bounds), None);
+        assert_eq!(case.state.quiet(case.at(6), &case.bounds), Some(case.at(1)));
         case.check(30, None);
         case.check(31, Some(Verdict::Close));
+    }
+
+    #[test]
+    fn who_is_waited_for_makes_room() {
+        let mut case = Case::new();
+        assert_eq!(case.state.quiet(case.at(1), &case.bounds), Some(case.at(0)));
+        case.state.enter(Phase::Head, case.at(2));
+        assert_eq!(case.state.quiet(case.at(3), &case.bounds), Some(case.at(0)));
+        case.state.enter(ANSWERING, case.at(4));
+        assert_eq!(case.state.quiet(case.at(100), &case.bounds), None, "it is worked on");
+        let begun = case.at(101);
+        case.state.reading.begin(begun);
+        assert_eq!(case.state.quiet(case.at(105), &case.bounds), None, "not for long");
+        assert_eq!(case.state.quiet(case.at(106), &case.bounds), Some(begun));
     }
 
     #[test]

@@ -426,6 +426,20 @@ async fn one_connection_too_many_takes_the_place_of_an_idle_one() {
 }
 
 #[rocket::async_test]
+async fn a_body_that_stalls_makes_room() {
+    let app = App::start(|bounds| {
+        (bounds.connections, bounds.reserve, bounds.gives_way) = (1, 1, Duration::ZERO);
+    })
+    .await;
+    let mut stalled = app.connect().await;
+    let post = "POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab";
+    stalled.write_all(post.as_bytes()).await.expect("sent");
+    while !app.get("/").await.ends_with("home") {}
+    assert_eq!(rest(&mut stalled).await, "");
+    app.end().await;
+}
+
+#[rocket::async_test]
 async fn where_all_are_in_use_there_is_room_for_questions_about_health() {
     let app = App::start(|bounds| (bounds.connections, bounds.reserve) = (1, 1)).await;
     let mut busy = app.connect().await;
