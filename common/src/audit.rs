@@ -35,6 +35,7 @@ pub enum AuditAction {
     SignIn,
     SignInRefused,
     SignOut,
+    EndSessions,
     CreateBucket,
     ChangeBucket,
     DeleteBucket,
@@ -50,10 +51,11 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// All of them, in the order in which people are offered them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SignIn,
         Self::SignInRefused,
         Self::SignOut,
+        Self::EndSessions,
         Self::CreateBucket,
         Self::ChangeBucket,
         Self::DeleteBucket,
@@ -73,6 +75,7 @@ impl AuditAction {
             Self::SignIn => "sign in",
             Self::SignInRefused => "sign in refused",
             Self::SignOut => "sign out",
+            Self::EndSessions => "end sessions",
             Self::CreateBucket => "create bucket",
             Self::ChangeBucket => "change bucket",
             Self::DeleteBucket => "delete bucket",

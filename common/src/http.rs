@@ -24,7 +24,7 @@ pub use launch::{LaunchError, launch};
 pub use methods::with_other_methods;
 pub use request_id::{RequestId, RequestLog};
 pub use sent_data::{SentData, is_media_type};
-pub use server::{config, health, liveness};
+pub use server::{StrictTransport, config, health, liveness};
 pub use strict::StrictRequests;
 
 use rocket::request::FromParam;

@@ -23,6 +23,9 @@ use self::values::Values;
 use crate::storage::url::{DEFAULT_VIEW_BYTES, ReadPreference};
 use crate::storage::{DatabaseUrl, StorageOptions};
 
+/// How long the management token is at least: it is guessed over HTTP, and none of them is ours to make.
+const MIN_MANAGEMENT_TOKEN: usize = 16;
+
 /// Everything that an operator can set. `Debug` does not show secrets.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -63,6 +66,8 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// Where people and programs find the read app; see [`Settings::read_url`].
     pub read_url: Option<WebOrigin>,
+    /// Whether browsers that were told to stay with https stay with it for hosts below ours, too.
+    pub hsts_subdomains: bool,
     /// How people sign in; without this nobody can.
     pub sign_in: Option<SignInSettings>,
     /// How many files a person may upload within a minute.
@@ -137,6 +142,7 @@ impl Default for Settings {
             answer_bytes: 64 * 1024 * 1024,
             public_url: None,
             read_url: None,
+            hsts_subdomains: true,
             sign_in: None,
             uploads_per_minute: number(20),
             max_upload_bytes: number(1_000_000),
@@ -180,7 +186,11 @@ impl Settings {
                 "a list of IP addresses and ranges, as in 10.0.0.0/8, ::1",
                 defaults.trusted_proxies,
             )?,
-            management_token: values.take_secret("management_token")?,
+            management_token: values.take_long_secret(
+                "management_token",
+                MIN_MANAGEMENT_TOKEN,
+                "text without white space, of 16 characters or more",
+            )?,
             max_body_bytes: values.take(
                 "max_body_bytes",
                 "a number of bytes, 1 to 4294967295",
@@ -223,6 +233,7 @@ impl Settings {
                 "https://HOST, or http://HOST of this machine (as in http://127.0.0.1:3039), without a path",
             )?,
             read_url: values.take_optional("read_url", "http://HOST or https://HOST, without a path")?,
+            hsts_subdomains: values.take("hsts_subdomains", "true or false", defaults.hsts_subdomains)?,
             sign_in: SignInSettings::take(&mut values)?,
             uploads_per_minute: values.take(
                 "uploads_per_minute",
@@ -341,13 +352,13 @@ mod tests {
         Jail::expect_with(|jail| {
             jail.create_file("backdrop.toml", "read_port = 4000\nwrite_port = 4001\nlog = \"warn\"")?;
             jail.set_env("BACKDROP_WRITE_PORT", "5001");
-            jail.set_env("BACKDROP_MANAGEMENT_TOKEN", "0123");
+            jail.set_env("BACKDROP_MANAGEMENT_TOKEN", "0123456789012345");
             jail.set_env("BACKDROP_TEST_MONGODB_URL", "mongodb://localhost");
             let settings = Settings::load().expect("settings");
             assert_eq!((settings.read_port, settings.write_port), (port(4000), port(5001)));
             assert_eq!(settings.log, "warn");
             let token = settings.management_token.as_ref().map(ExposeSecret::expose_secret);
-            assert_eq!(token, Some("0123"));
+            assert_eq!(token, Some("0123456789012345"));
             assert!(!format!("{settings:?}").contains("0123"), "a secret is shown");
             assert!(settings.unknown.is_empty());
             Ok(())
@@ -415,25 +426,51 @@ mod tests {
         check_refused(
             "",
             &[("BACKDROP_MANAGEMENT_TOKEN", "two words")],
-            "setting management_token (BACKDROP_MANAGEMENT_TOKEN) must be text without white space",
+            "setting management_token (BACKDROP_MANAGEMENT_TOKEN) must be text without white space, of 16 characters or more",
         );
         check_refused(
             "max_body_bytes = -1",
             &[],
             "setting max_body_bytes (BACKDROP_MAX_BODY_BYTES) must be a number of bytes, 1 to 4294967295, not \"-1\"",
         );
-        check_refused("address = true", &[], "setting address (BACKDROP_ADDRESS) must be an IP address");
+        check_refused(
+            "address = true",
+            &[],
+            "setting address (BACKDROP_ADDRESS) must be an IP address, not \"true\"",
+        );
+        check_refused(
+            "",
+            &[("BACKDROP_MANAGEMENT_TOKEN", "fifteen-letters")],
+            "setting management_token (BACKDROP_MANAGEMENT_TOKEN) must be text without white space, of 16 \
+             characters or more",
+        );
+        check_refused(
+            "hsts_subdomains = 1",
+            &[],
+            "setting hsts_subdomains (BACKDROP_HSTS_SUBDOMAINS) must be true or false, not \"1\"",
+        );
         check_refused(
             "raed_port = 1",
             &[],
             "raed_port is no setting; the settings are database_url, address, read_port, write_port, \
              max_connections, trusted_proxies, management_token, max_body_bytes, max_ingest_bytes, max_rows, max_answer_bytes, max_query_bytes, max_time_ms, read_preference, \
-             view_bytes, answer_bytes, public_url, read_url, oauth_kind, oauth_base_url, oauth_client_id, \
+             view_bytes, answer_bytes, public_url, read_url, hsts_subdomains, oauth_kind, oauth_base_url, oauth_client_id, \
              oauth_client_secret, session_secret, \
              session_seconds, session_check_seconds, sign_ins_per_minute, oidc_permissions_claim, \
-             oidc_signin_group, oidc_admin_group, oidc_scopes, uploads_per_minute, max_upload_bytes, \
+             oidc_signin_group, oidc_admin_group, oidc_scopes, oidc_email_claim, oidc_audiences, uploads_per_minute, max_upload_bytes, \
              token_overlap_seconds, log, log_format",
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_none_of_the_file() {
+        Jail::expect_with(|jail| {
+            jail.create_file("backdrop.toml", "\u{feff}read_port = 4000\r\nhsts_subdomains = false\r\n")?;
+            let settings = Settings::load().expect("settings");
+            assert_eq!(settings.read_port, port(4000));
+            assert!(!settings.hsts_subdomains && Settings::default().hsts_subdomains);
+            Ok(())
+        });
     }
 
     #[test]

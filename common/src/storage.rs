@@ -249,6 +249,26 @@ impl BucketSave {
     }
 }
 
+/// An end of sessions, which are in cookies, so that the store has to know which of them hold no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionsEnd {
+    /// The id of a session, or the address of a person, all of whose sessions it is about.
+    pub of: String,
+    /// Those end that began then, or before.
+    pub begun_by: Timestamp,
+    /// When all of them would be over anyway, and nobody has to know any more.
+    pub until: Timestamp,
+}
+
+/// A bucket whose configuration cannot be read: somebody wrote it by hand, or it is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableBucket {
+    /// Its name, as it is stored.
+    pub name: String,
+    /// What is wrong, for operators.
+    pub fault: String,
+}
+
 /// A store for buckets, their records, and users.
 ///
 /// Every method is atomic: what it does is done whole or not at all, also after a crash. What a
@@ -274,8 +294,12 @@ pub trait StorageEngine: Send + Sync {
         Ok(self.bucket(address).await?.map(|bucket| (bucket, None)))
     }
 
-    /// All buckets, in the order in which they were first saved.
+    /// All buckets, in the order in which they were first saved, but for [`Self::unreadable_buckets`].
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError>;
+
+    /// The buckets that nothing else lists, since their configuration cannot be read. Saving one anew, or
+    /// deleting it, mends that.
+    async fn unreadable_buckets(&self) -> Result<Vec<UnreadableBucket>, StorageError>;
 
     /// Saves some buckets, new ones and ones that exist. Records stay as they are, except those
     /// that a cap drops when something is written next.
@@ -424,6 +448,14 @@ pub trait StorageEngine: Send + Sync {
     /// Adds entries of another store's audit log, at their positions. One that is there already is
     /// not added again; one whose place another entry has comes to the next that is free.
     async fn restore_audit(&self, lines: Vec<AuditLine>) -> Result<(), StorageError>;
+
+    /// Ends sessions. An end of the same sessions that is known already is not taken back by this one. Ends
+    /// that nobody has to know of at `now` any more are forgotten.
+    async fn end_sessions(&self, end: SessionsEnd, now: Timestamp) -> Result<(), StorageError>;
+
+    /// Until when a session with that id, of that person, must have begun to be ended; none if nobody ended
+    /// any of theirs. Every request of a person asks this.
+    async fn sessions_ended(&self, session: &str, person: &str) -> Result<Option<Timestamp>, StorageError>;
 
     /// Brings a database of an earlier version up to date. What was done once is not done again; a
     /// run that was cut off is finished by the next. Reports each migration that has something to

@@ -48,6 +48,27 @@ Feature: Signing in
     And I open "/_user" of the write app
     Then the page does not say "Sign out"
 
+  Scenario: Ending all of one's sessions
+    Given I am signed in as "Olive Owner"
+    When I open "/_user" of the write app
+    And I follow "Sessions"
+    Then the heading is "Your sessions"
+    And the page is accessible
+    And a picture of the page is kept as "sessions"
+    When I press "End all my sessions"
+    Then the heading is "You are signed out"
+    When I open "/_user" of the write app
+    Then the page does not say "Sign out"
+
+  Scenario: An administrator ends the sessions of somebody
+    Given I am signed in as "Ann Admin"
+    When I open "/_user/users" of the write app
+    And I fill in "Address of the person" with "olive@example.org"
+    And I press "End all sessions"
+    Then the page says "All sessions of olive@example.org are ended."
+    When I open "/_user/audit" of the write app
+    Then the page says "end sessions"
+
   Scenario: After signing in, the page that was wanted
     Given a bucket "weather"
     When I open "/_user/buckets/weather?period=day" of the write app

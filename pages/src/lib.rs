@@ -8,4 +8,4 @@ pub mod chart;
 mod page;
 
 pub use assets::{assets, stylesheet};
-pub use page::Page;
+pub use page::{CONTENT_SECURITY_POLICY, Page};

@@ -7,8 +7,8 @@ use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
 
-/// Nothing but our own stylesheet and forms that lead back to us, and no script at all.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+/// What every page and every redirect to one has: nothing but our own stylesheet and forms that lead back to us, and no script at all.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
     form-action 'self'; frame-ancestors 'self'; base-uri 'none'";
 
 /// A rendered page. Rocket adds `X-Frame-Options: SAMEORIGIN` and `X-Content-Type-Options: nosniff` to
@@ -20,14 +20,14 @@ pub struct Page {
 }
 
 impl Page {
-    /// Renders a page that belongs to the person who sees it.
+    /// Renders a page that belongs to the person who sees it, which nothing keeps.
     ///
     /// # Errors
     ///
     /// Those of the values that are shown, none of which fails.
     pub fn render(template: &impl Template) -> Result<Self, askama::Error> {
         let html = template.render()?;
-        Ok(Self { status: Status::Ok, cache_control: "private, must-revalidate", html })
+        Ok(Self { status: Status::Ok, cache_control: "no-store", html })
     }
 
     /// The same page with another status.

@@ -14,7 +14,9 @@ mod text;
 
 use std::sync::Arc;
 
-use backdrop_common::http::{Clients, RequestLog, StrictRequests, catchers, config, with_other_methods};
+use backdrop_common::http::{
+    Clients, RequestLog, StrictRequests, StrictTransport, catchers, config, with_other_methods,
+};
 use backdrop_common::room::Room;
 use backdrop_common::settings::{Settings, WebOrigin};
 use backdrop_common::storage::StorageEngine;
@@ -68,6 +70,7 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
         .register("/", catchers())
         .attach(RequestLog)
         .attach(StrictRequests)
+        .attach(StrictTransport::new(settings.read_url().is_https(), settings))
         .attach(AdHoc::on_response("CORS", |_, response| {
             Box::pin(async move {
                 // Any page may read data: dashboards are served from elsewhere, and there are no cookies.

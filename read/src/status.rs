@@ -58,9 +58,18 @@ async fn freshness(app: &ReadApp, key: &str) -> Result<Status, ApiError> {
         1 => ("not okay", "1 data-set is out of date".to_owned()),
         count => ("not okay", format!("{count} data-sets are out of date")),
     };
+    let unreadable = app.engine.unreadable_buckets().await?;
+    let (status, message) = match unreadable.len() {
+        0 => (status, message),
+        1 => ("not okay", format!("{message}; the configuration of 1 bucket cannot be read")),
+        count => ("not okay", format!("{message}; the configurations of {count} buckets cannot be read")),
+    };
     let stale = if stale.is_empty() { Json::Null } else { Json::Array(stale) };
     let mut body = json!({"status": status, "message": message});
     body[key] = stale;
+    if !unreadable.is_empty() {
+        body["unreadable"] = unreadable.into_iter().map(|bucket| bucket.name).collect();
+    }
     Ok(Status::new(&body))
 }
 

@@ -1,7 +1,7 @@
 //! The admin pages: for people who sign in to look after buckets and to upload spreadsheets.
 //!
 //! ```text
-//! admin.rs ── home, bucket_*, tokens, users, audit_log, upload  the pages
+//! admin.rs ── home, bucket_*, tokens, users, sessions, audit_log, upload  the pages
 //!         ├── bucket_form, figures, grants, words               what they are made of
 //!         └── session (SignedIn) ← sign_in ← provider/{signon,oidc}
 //!                └── error (PageError), form (FormToken), limit (PerMinute)
@@ -23,6 +23,7 @@ mod notice;
 pub(crate) mod provider;
 mod sent_form;
 pub(crate) mod session;
+mod sessions;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,9 @@ pub(crate) fn routes() -> Vec<Route> {
         users::users,
         users::grant,
         users::revoke,
+        sessions::own_sessions,
+        sessions::end_own_sessions,
+        sessions::end_sessions,
         audit_log::audit_log,
         sign_in::sign_in,
         sign_in::authorized,

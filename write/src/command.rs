@@ -9,7 +9,7 @@ mod users;
 use std::io::{ErrorKind, Read, Write};
 use std::num::NonZeroU16;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use backdrop_common::storage::StorageEngine;
 use clap::{Parser, Subcommand};
 
@@ -68,11 +68,23 @@ impl Command {
 /// The text of a file, or of standard input for `-`.
 fn read_file(file: &str) -> anyhow::Result<String> {
     if file == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        return Ok(text);
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        return text(bytes).context("cannot read standard input");
     }
-    std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))
+    std::fs::read(file).map_err(Into::into).and_then(text).with_context(|| format!("cannot read {file}"))
+}
+
+/// Text in UTF-8. Some editors put a byte order mark in front of it, which is none of it.
+fn text(bytes: Vec<u8>) -> anyhow::Result<String> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        bail!("it is UTF-16, as its byte order mark says: save it as UTF-8");
+    }
+    let text = String::from_utf8(bytes).context("it is not UTF-8")?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
 }
 
 /// Prints to standard output. Who reads only the beginning of a list has had enough of it.
@@ -80,5 +92,22 @@ fn print_line(line: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_none_of_a_text() {
+        assert_eq!(text(b"\xef\xbb\xbf[]".to_vec()).expect("text"), "[]");
+        assert_eq!(text(b"[]".to_vec()).expect("text"), "[]");
+        assert_eq!(text(Vec::new()).expect("text"), "");
+        for utf_16 in [b"\xff\xfe[\0]\0", b"\xfe\xff\0[\0]"] {
+            let said = text(utf_16.to_vec()).expect_err("UTF-16").to_string();
+            assert!(said.contains("byte order mark") && said.contains("UTF-8"), "{said}");
+        }
+        assert!(text(b"[\xff]".to_vec()).is_err());
     }
 }

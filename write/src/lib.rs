@@ -14,7 +14,9 @@ pub mod upload;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backdrop_common::http::{RequestLog, StrictRequests, catchers, config, with_other_methods};
+use backdrop_common::http::{
+    RequestLog, StrictRequests, StrictTransport, catchers, config, with_other_methods,
+};
 use backdrop_common::room::Room;
 use backdrop_common::settings::{PublicUrl, Settings, WebOrigin};
 use backdrop_common::storage::StorageEngine;
@@ -95,7 +97,7 @@ fn build(settings: &Settings, app: WriteApp, port: u16) -> Rocket<Build> {
     ];
     routes.extend(admin::routes());
     routes.extend(upload_routes());
-    let in_production = app.public_url.is_production();
+    let strict_transport = StrictTransport::new(app.public_url.is_production(), settings);
     rocket::custom(rocket_config(settings, port))
         .manage(app)
         .manage(settings.trusted_proxies.clone())
@@ -106,13 +108,11 @@ fn build(settings: &Settings, app: WriteApp, port: u16) -> Rocket<Build> {
         .register("/_user", admin::catchers())
         .attach(RequestLog)
         .attach(StrictRequests)
-        .attach(AdHoc::on_response("headers of every answer", move |_, response| {
+        .attach(strict_transport)
+        .attach(AdHoc::on_response("headers of every answer", |_, response| {
             Box::pin(async move {
                 if !response.headers().contains("Cache-Control") {
                     response.set_header(Header::new("Cache-Control", "no-cache"));
-                }
-                if in_production {
-                    response.set_header(Header::new("Strict-Transport-Security", "max-age=31536000"));
                 }
             })
         }))

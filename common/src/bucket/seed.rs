@@ -19,9 +19,15 @@ pub struct BucketSeed {
     pub config: BucketConfig,
     /// Set or removed where the entry has `bearer_token`, else kept.
     pub token: TokenChange,
+    /// Whether it sets a token that is easy to guess. Such ones are in use, in data that was recorded of the
+    /// original Backdrop too, so they are not refused.
+    pub has_short_token: bool,
     /// Unknown names, which were left out.
     pub unknown: Vec<String>,
 }
+
+/// How many characters a token should have; one that is made here has 43.
+pub const SHORT_TOKEN: usize = 16;
 
 /// A fault of a bucket's configuration.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +114,8 @@ pub fn parse_seeds(json: &str) -> Result<Vec<BucketSeed>, InvalidBucket> {
 pub fn parse_seed(index: Option<usize>, settings: Map<String, Json>) -> Result<BucketSeed, InvalidBucket> {
     let mut seed = SeedReader { index, settings };
     let name = seed.name()?;
+    let sent = seed.settings.get("bearer_token").and_then(Json::as_str);
+    let has_short_token = sent.is_some_and(|token| token.len() < SHORT_TOKEN);
     let token = seed.token()?;
     let defaults = BucketConfig::new(name.clone());
     let config = BucketConfig {
@@ -132,7 +140,7 @@ pub fn parse_seed(index: Option<usize>, settings: Map<String, Json>) -> Result<B
     if config.data_group.is_some() != config.data_type.is_some() {
         return Err(InvalidBucket::HalfAddress { index });
     }
-    Ok(BucketSeed { config, token, unknown: seed.settings.keys().cloned().collect() })
+    Ok(BucketSeed { config, token, has_short_token, unknown: seed.settings.keys().cloned().collect() })
 }
 
 /// Takes the known settings out of an entry; what is left is unknown.
@@ -242,7 +250,11 @@ mod tests {
                 "upload_filters": ["first_sheet"], "max_age_expected": null, "auto_id": 1}]"#,
         )
         .expect("a seed");
-        let BucketSeed { config, token, unknown } = &seeds[0];
+        let BucketSeed { config, token, has_short_token, unknown } = &seeds[0];
+        assert!(!has_short_token);
+        let short = parse_seeds(r#"[{"name": "foo", "bearer_token": "fifteen-letters"}, {"name": "bar"}]"#);
+        let short: Vec<bool> = short.expect("seeds").iter().map(|seed| seed.has_short_token).collect();
+        assert_eq!(short, [true, false]);
         assert_eq!(config.cap(), Some(5040));
         assert_eq!(config.auto_ids, ["_timestamp", "channel"]);
         assert_eq!(config.upload_format, UploadFormat::Excel);

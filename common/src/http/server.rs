@@ -2,6 +2,9 @@
 
 use rocket::Config;
 use rocket::config::{Ident, LogLevel, SecretKey};
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::Header;
+use rocket::{Request, Response, async_trait};
 use serde_json::{Value as Json, json};
 
 use super::ApiError;
@@ -39,4 +42,29 @@ pub fn liveness() -> Json {
 pub async fn health(engine: &dyn StorageEngine) -> Result<Json, ApiError> {
     engine.ping().await?;
     Ok(json!({"status": "ok", "message": "app is up"}))
+}
+
+/// Tells browsers to stay with https for a year, in every answer of an app that they reach by it.
+pub struct StrictTransport(Option<&'static str>);
+
+impl StrictTransport {
+    /// For an app that is reached by https or not.
+    pub fn new(is_https: bool, settings: &Settings) -> Self {
+        let with_subdomains = "max-age=31536000; includeSubDomains";
+        let value = if settings.hsts_subdomains { with_subdomains } else { "max-age=31536000" };
+        Self(is_https.then_some(value))
+    }
+}
+
+#[async_trait]
+impl Fairing for StrictTransport {
+    fn info(&self) -> Info {
+        Info { name: "Strict-Transport-Security", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, _: &'r Request<'_>, response: &mut Response<'r>) {
+        if let Some(value) = self.0 {
+            response.set_header(Header::new("Strict-Transport-Security", value));
+        }
+    }
 }

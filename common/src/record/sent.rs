@@ -182,6 +182,11 @@ impl<'a> SentBody<'a> {
     }
 }
 
+/// A body without the byte order mark that some programs put in front of it (RFC 8259, section 8.1).
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
 /// Parses a body, and shows each record as soon as it is parsed. Says whether they came as a list. Those
 /// that were shown are of no use if the body turns out to be none.
 ///
@@ -192,6 +197,7 @@ pub fn each_record<'a>(body: &'a [u8], show: impl FnMut(&SentRecord<'a>)) -> Res
     if body.is_empty() {
         return Err(InvalidBody::Empty);
     }
+    let body = without_mark(body);
     let mut reader = Reader { body, show, record: SentRecord::default(), items: 0, not_a_record: None };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let top = Place { reader: &mut reader, depth: Depth::Top }.deserialize(&mut deserializer)?;
@@ -364,6 +370,7 @@ pub fn is_empty_list(body: &[u8]) -> Result<bool, InvalidBody> {
     if body.is_empty() {
         return Err(InvalidBody::Empty);
     }
+    let body = without_mark(body);
     let _: IgnoredAny = serde_json::from_slice(body)?;
     Ok(serde_json::from_slice::<[IgnoredAny; 0]>(body).is_ok())
 }
@@ -382,6 +389,20 @@ mod tests {
     fn check_refused(json: &str, message: &str) {
         let refused = SentBody::parse(json.as_bytes()).expect_err(json);
         assert_eq!(refused.to_string(), message);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_none_of_a_body() {
+        for (body, records) in [("\u{feff}{\"a\": 1}", 1), ("\u{feff}[{\"a\": 1}, {}]", 2), ("\u{feff}[]", 0)]
+        {
+            let sent = SentBody::parse(body.as_bytes()).expect("records").into_records();
+            assert_eq!(sent.len(), records, "{body}");
+        }
+        assert_eq!(is_empty_list("\u{feff} []".as_bytes()).ok(), Some(true));
+        assert_eq!(is_empty_list("\u{feff}[1]".as_bytes()).ok(), Some(false));
+        for body in ["\u{feff}", "\u{feff}\u{feff}[]", "[\u{feff}]"] {
+            assert!(SentBody::parse(body.as_bytes()).is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -49,6 +49,13 @@ impl fmt::Display for WebOrigin {
     }
 }
 
+impl WebOrigin {
+    /// Whether browsers reach it by https.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+}
+
 impl PublicUrl {
     /// A port of this machine.
     pub(super) fn of_this_machine(port: u16) -> Self {
@@ -57,7 +64,7 @@ impl PublicUrl {
 
     /// Whether this is no machine to develop on, so that nothing may be easier than it is safe.
     pub fn is_production(&self) -> bool {
-        self.url().scheme() == "https"
+        self.0.is_https()
     }
 
     /// The whole address of a path, which starts with `/`.

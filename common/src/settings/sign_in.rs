@@ -39,6 +39,10 @@ pub struct SignInSettings {
     pub admin_group: String,
     /// What an OpenID provider is asked to tell: names, divided by spaces.
     pub scopes: String,
+    /// Where an OpenID provider's claims have the address by which a person is known.
+    pub email_claim: String,
+    /// The only audiences besides us that an ID token may be for; without a list, any.
+    pub audiences: Option<Vec<String>>,
 }
 
 /// How a provider is talked to.
@@ -74,6 +78,9 @@ impl SignInSettings {
         let signin_group = text("oidc_signin_group", "signin")?.0;
         let admin_group = text("oidc_admin_group", "admin")?.0;
         let scopes = text("oidc_scopes", "openid email profile")?.0;
+        let email_claim = text("oidc_email_claim", "email")?.0;
+        let audiences = values.take_optional::<Text>("oidc_audiences", "names, divided by spaces")?;
+        let audiences = audiences.map(|Text(names)| names.split_whitespace().map(str::to_owned).collect());
         let (base_url, client_id, client_secret) = match (base_url, client_id, client_secret) {
             (None, None, None) => return Ok(None),
             (Some(base_url), Some(client_id), Some(client_secret)) => (base_url, client_id.0, client_secret),
@@ -94,6 +101,8 @@ impl SignInSettings {
             signin_group,
             admin_group,
             scopes,
+            email_claim,
+            audiences,
         }))
     }
 
@@ -112,6 +121,8 @@ impl SignInSettings {
             signin_group: "signin".to_owned(),
             admin_group: "admin".to_owned(),
             scopes: "openid email profile".to_owned(),
+            email_claim: "email".to_owned(),
+            audiences: None,
         }
     }
 }
@@ -224,7 +235,16 @@ mod tests {
             assert_eq!(sign_in.base_url.as_str(), URL.1);
             assert_eq!(sign_in.session_seconds.get(), 14_400);
             assert_eq!(sign_in.session_check_seconds.get(), 300);
-            assert!(sign_in.session_secret.is_none());
+            assert!(sign_in.session_secret.is_none() && sign_in.audiences.is_none());
+            assert_eq!(sign_in.email_claim, "email");
+            jail.set_env("BACKDROP_OIDC_AUDIENCES", " project-1  project-2");
+            jail.set_env("BACKDROP_OIDC_EMAIL_CLAIM", "upn");
+            let named = Settings::load().expect("settings").sign_in.expect("a provider");
+            assert_eq!(
+                named.audiences.as_deref(),
+                Some(&["project-1".to_owned(), "project-2".to_owned()][..])
+            );
+            assert_eq!(named.email_claim, "upn");
             let made = settings.with_session_secret().expect("settings").sign_in.expect("a provider");
             assert_eq!(made.session_secret.expect("a secret").expose_secret().len(), 43);
             Ok(())

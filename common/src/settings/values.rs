@@ -18,6 +18,16 @@ const CONFIG_FILE: &str = "backdrop.toml";
 /// Variables that start with the prefix and are no settings: where the file is, and what tests use.
 const NOT_SETTINGS: [&str; 2] = ["config", "test_"];
 
+/// Adds the values of a file, if it is there. Some editors put a byte order mark in front of a text, which is
+/// none of it.
+fn with_file(figment: Figment, file: &str) -> Figment {
+    let text = std::fs::read_to_string(file).ok();
+    match text.as_deref().and_then(|text| text.strip_prefix('\u{feff}')) {
+        Some(marked) => figment.merge(Toml::string(marked)),
+        None => figment.merge(Toml::file(file)),
+    }
+}
+
 /// The values that were found, by name; those that are taken are settings.
 pub(super) struct Values {
     figment: Figment,
@@ -40,8 +50,7 @@ impl Values {
             .filter(|(name, _)| !NOT_SETTINGS.iter().any(|other| name.starts_with(other)))
             .collect();
         let from_variables = variables.keys().cloned().collect();
-        let figment = Figment::new()
-            .merge(Toml::file(file.as_deref().unwrap_or(CONFIG_FILE)))
+        let figment = with_file(Figment::new(), file.as_deref().unwrap_or(CONFIG_FILE))
             .merge(Serialized::from(variables, Profile::Default));
         Ok(Self { figment, from_variables, taken: Vec::new() })
     }
@@ -60,6 +69,7 @@ impl Values {
                 .to_i128()
                 .map(|int| int.to_string())
                 .or_else(|| number.to_f64().map(|float| float.to_string()))),
+            Value::Bool(_, value) => Ok(Some(value.to_string())),
             _ => Err(InvalidSetting::Value { name, allowed, given: None }),
         }
     }

@@ -15,6 +15,9 @@ pub(crate) const META: &str = "_backdrop";
 /// with this.
 pub(crate) const AUDIT: &str = "_audit";
 
+/// Which sessions are ended. Nobody needs to know that of another store, so no export has it.
+pub(crate) const SESSIONS: &str = "_ended_sessions";
+
 /// MongoDB allows 255 bytes for the names of a database and a collection together.
 const MAX_LENGTH: usize = 150;
 

@@ -8,6 +8,7 @@
 //! conformance.rs ── buckets     saving and deleting buckets and users
 //!               ├── tokens      the tokens of buckets
 //!               ├── audit       the audit log
+//!               ├── sessions    the ends of sessions
 //!               ├── records     storing, changing and deleting records
 //!               ├── queries     finding and aggregating
 //!               ├── pages       finding, page by page
@@ -27,6 +28,7 @@ mod properties;
 mod queries;
 mod records;
 pub(crate) mod server;
+mod sessions;
 mod tokens;
 mod transfer;
 
@@ -53,6 +55,7 @@ pub(crate) async fn suite(engine: &dyn StorageEngine) {
     buckets::suite(engine).await;
     tokens::suite(engine).await;
     audit::suite(engine).await;
+    sessions::suite(engine).await;
     records::suite(engine).await;
     queries::suite(engine).await;
     pages::suite(engine).await;
@@ -89,6 +92,28 @@ pub(crate) async fn writes_are_seen_by_another(writer: &dyn StorageEngine, reade
     records::changes_do_not_run_into_each_other(&written, &seen).await;
     assert!(writer.delete_bucket(&written.name).await.expect("a deleted bucket"));
     assert!(bucket_named(reader, "seen").await.is_none());
+}
+
+/// Checks that buckets of which some are damaged, and one called `good` is not, are listed as they are, and mended
+/// by saving them anew, with their records.
+pub(crate) async fn unreadable_buckets_are_apart(engine: &dyn StorageEngine, damaged: &[&str]) {
+    let names = async || -> Vec<String> {
+        let buckets = engine.buckets().await.expect("buckets");
+        buckets.iter().map(|bucket| bucket.name().to_string()).collect()
+    };
+    assert_eq!(names().await, ["good"]);
+    let unreadable = engine.unreadable_buckets().await.expect("the others");
+    assert_eq!(unreadable.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(), damaged);
+    assert!(unreadable.iter().all(|bucket| !bucket.fault.is_empty()), "{unreadable:?}");
+    let newest = engine.newest_timestamps().await.expect("times");
+    assert_eq!(newest.len(), 1, "{newest:?}");
+    for damaged in damaged {
+        let token = TokenChange::Set(crate::token::TokenHash::new(&"a-new-token".to_owned().into()));
+        engine.save_buckets(vec![BucketSave::new(config(damaged), token)]).await.expect("mended");
+        assert_eq!(TestBucket { engine, name: name(damaged) }.ids("").await, "one");
+    }
+    assert_eq!(names().await.len(), damaged.len() + 1);
+    assert_eq!(engine.unreadable_buckets().await.expect("none"), []);
 }
 
 /// A bucket of a check.

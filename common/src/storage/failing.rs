@@ -6,7 +6,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, RecordPages, Row,
-    StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, WantedNames, pages,
+    SessionsEnd, StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, UnreadableBucket,
+    WantedNames, pages,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -61,6 +62,10 @@ impl StorageEngine for FailingEngine {
     }
 
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {
+        self.fail()
+    }
+
+    async fn unreadable_buckets(&self) -> Result<Vec<UnreadableBucket>, StorageError> {
         self.fail()
     }
 
@@ -180,6 +185,14 @@ impl StorageEngine for FailingEngine {
     }
 
     async fn restore_audit(&self, _: Vec<AuditLine>) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn end_sessions(&self, _: SessionsEnd, _: Timestamp) -> Result<(), StorageError> {
+        self.fail()
+    }
+
+    async fn sessions_ended(&self, _: &str, _: &str) -> Result<Option<Timestamp>, StorageError> {
         self.fail()
     }
 

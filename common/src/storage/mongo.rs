@@ -7,6 +7,7 @@
 //! mongo.rs ── registry   buckets and users
 //!         ├── records    storing, changing, deleting     ← transaction (units of work)
 //!         ├── audit      the audit log
+//!         ├── sessions   which sessions are ended
 //!         ├── layout     collections, indexes, version   ← migrate
 //!         ├── pipeline   query → stages                  ← selection (filters → $match)
 //!         ├── rows       groups → rows
@@ -24,6 +25,7 @@ mod records;
 mod registry;
 mod rows;
 mod selection;
+mod sessions;
 #[cfg(test)]
 pub(super) mod tests;
 mod transaction;
@@ -49,7 +51,8 @@ use super::sequence::Sequence;
 use super::url::{MongoUrl, StorageOptions};
 use super::{
     BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, RecordPages, Row,
-    StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, WantedNames, collection,
+    SessionsEnd, StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, UnreadableBucket,
+    WantedNames, collection,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine, AuditPosition};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -149,7 +152,11 @@ impl StorageEngine for MongoEngine {
     }
 
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {
-        self.again(|| registry::buckets(&self.connection.database)).await
+        Ok(self.again(|| registry::buckets(&self.connection.database)).await?.0)
+    }
+
+    async fn unreadable_buckets(&self) -> Result<Vec<UnreadableBucket>, StorageError> {
+        Ok(self.again(|| registry::buckets(&self.connection.database)).await?.1)
     }
 
     async fn save_buckets(&self, buckets: Vec<BucketSave>) -> Result<(), StorageError> {
@@ -301,6 +308,14 @@ impl StorageEngine for MongoEngine {
             self.put_audit(lines[place].clone()).await?;
         }
         Ok(())
+    }
+
+    async fn end_sessions(&self, end: SessionsEnd, now: Timestamp) -> Result<(), StorageError> {
+        self.again(|| sessions::end(&self.connection.database, &end, now)).await
+    }
+
+    async fn sessions_ended(&self, session: &str, person: &str) -> Result<Option<Timestamp>, StorageError> {
+        self.again(|| sessions::ended(&self.connection.database, session, person)).await
     }
 
     async fn migrate(&self, mode: MigrationMode, report: MigrationReport<'_>) -> Result<(), StorageError> {

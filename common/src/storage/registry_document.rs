@@ -156,6 +156,12 @@ pub(crate) fn decode_bucket(document: &Document) -> Result<Bucket, InvalidRegist
     Ok(Bucket { config, tokens })
 }
 
+/// The tokens of a bucket's document, whatever else is in it; none if they cannot be read.
+pub(crate) fn decode_tokens(document: &Document) -> Option<BucketTokens> {
+    let current = document.get_str(TOKEN_HASH).ok().map(str::parse).transpose().ok()?;
+    Some(BucketTokens { current, retiring: retiring(document).ok()? })
+}
+
 /// The tokens that retire, of which a document of an earlier version says nothing.
 fn retiring(document: &Document) -> Result<Vec<RetiringToken>, DamagedTokenHash> {
     let tokens = match document.get(RETIRING_TOKENS) {

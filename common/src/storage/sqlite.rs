@@ -9,6 +9,7 @@
 //!          ├── registry   buckets and users      ← tokens
 //!          ├── records    storing, changing, deleting
 //!          ├── audit      the audit log
+//!          ├── sessions   which sessions are ended
 //!          └── answer     finding, aggregating      → stream (records page by page)
 //!                 ├── views      columnar views, kept up to date   ← storage/view
 //!                 └── scan       the stored records                ← statement (query → SQL)
@@ -23,6 +24,7 @@ mod layout;
 mod records;
 mod registry;
 mod scan;
+mod sessions;
 mod statement;
 mod stream;
 mod tokens;
@@ -48,8 +50,8 @@ use self::views::{Turn, Views};
 use self::writer::{PATIENCE, Writer};
 use super::{
     BucketSave, Changed, Documents, MigrationMode, MigrationReport, NewRecords, RecordChange, RecordPages,
-    Revision, Row, StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored, StoredRecord,
-    WantedNames, pages,
+    Revision, Row, SessionsEnd, StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored,
+    StoredRecord, UnreadableBucket, WantedNames, pages,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -251,7 +253,11 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {
-        self.read(registry::buckets).await
+        self.read(|connection| Ok(registry::buckets(connection)?.0)).await
+    }
+
+    async fn unreadable_buckets(&self) -> Result<Vec<UnreadableBucket>, StorageError> {
+        self.read(|connection| Ok(registry::buckets(connection)?.1)).await
     }
 
     async fn save_buckets(&self, buckets: Vec<BucketSave>) -> Result<(), StorageError> {
@@ -399,6 +405,20 @@ impl StorageEngine for SqliteEngine {
 
     async fn restore_audit(&self, lines: Vec<AuditLine>) -> Result<(), StorageError> {
         self.write(move |transaction| audit::restore(transaction, &lines)).await
+    }
+
+    async fn end_sessions(&self, end: SessionsEnd, now: Timestamp) -> Result<(), StorageError> {
+        self.write(move |transaction| sessions::end(transaction, &end, now)).await
+    }
+
+    async fn sessions_ended(&self, session: &str, person: &str) -> Result<Option<Timestamp>, StorageError> {
+        // Every request of a person begins with this, as all do with their bucket.
+        let look = |connection: &rusqlite::Connection| sessions::ended(connection, session, person);
+        if let Some(found) = self.connections.look_up(look) {
+            return Ok(found);
+        }
+        let (session, person) = (session.to_owned(), person.to_owned());
+        self.read(move |connection| sessions::ended(connection, &session, &person)).await
     }
 
     async fn migrate(&self, _: MigrationMode, _: MigrationReport<'_>) -> Result<(), StorageError> {
@@ -569,6 +589,20 @@ mod tests {
         assert_eq!(answer.map_err(|error| error.kind()), Err(StorageErrorKind::Unavailable));
         let known = engine.views.turn(&bucket.name).await.known();
         assert!(matches!(known, views::Known::Ready { records: 3000, .. }), "{known:?}");
+    }
+
+    #[tokio::test]
+    async fn one_bucket_that_cannot_be_read_takes_no_list_along() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder);
+        for name in ["good", "broken", "torn"] {
+            let bucket = conformance::TestBucket::new(&engine, name).await;
+            bucket.store(r#"{"_timestamp": "2014-01-01", "_id": "one"}"#).await;
+        }
+        let sql = "UPDATE bucket SET config = '{' WHERE name = 'broken';
+                   UPDATE bucket SET token = 'x' WHERE name = 'torn'";
+        engine.write(move |transaction| Ok(transaction.execute_batch(sql)?)).await.expect("damage");
+        conformance::unreadable_buckets_are_apart(&engine, &["broken", "torn"]).await;
     }
 
     #[tokio::test]

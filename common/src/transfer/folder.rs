@@ -12,7 +12,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::TransferError;
 use super::error::at;
 use super::reader::{DumpFault, DumpReader};
-use crate::storage::collection::META;
+use crate::storage::collection::{META, SESSIONS};
 
 const DATA: &str = ".bson";
 const METADATA: &str = ".metadata.json";
@@ -149,7 +149,7 @@ pub(super) fn files(
     for name in names(&of_database, Path::is_file).map_err(at("read", &of_database))? {
         let gzip = name.ends_with(GZIP);
         let Some(collection) = name.strip_suffix(GZIP).unwrap_or(&name).strip_suffix(DATA) else { continue };
-        if collection == META || collection.starts_with("system.") {
+        if [META, SESSIONS].contains(&collection) || collection.starts_with("system.") {
             continue;
         }
         let path = of_database.join(&name);

@@ -3,7 +3,7 @@
 use askama::Template;
 use backdrop_common::bucket::{Bucket, BucketConfig};
 use backdrop_common::http::{ApiError, RequestId, etag, is_fresh};
-use backdrop_pages::Page;
+use backdrop_pages::{CONTENT_SECURITY_POLICY, Page};
 use rocket::http::{Header, Status};
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
@@ -83,7 +83,13 @@ impl<'r> Responder<'r, 'static> for Explored {
         let view = match self {
             Self::Elsewhere(location) => {
                 let location = Header::new("Location", location);
-                return Response::build().status(Status::SeeOther).header(location).ok();
+                // It depends on the address only; a browser need not ask again for the same.
+                return Response::build()
+                    .status(Status::SeeOther)
+                    .header(location)
+                    .header(Header::new("Cache-Control", "no-cache"))
+                    .header(Header::new("Content-Security-Policy", CONTENT_SECURITY_POLICY))
+                    .ok();
             }
             Self::View(view) => view,
         };

@@ -52,7 +52,7 @@ pub(crate) enum PageError {
     #[error("You are not signed in")]
     SignInDenied,
     /// The sign-in provider did not do what it should.
-    #[error("The sign-in service cannot be used just now")]
+    #[error("{}", title(.0))]
     Provider(#[from] ProviderError),
     /// No provider is set up.
     #[error("Signing in is not set up")]
@@ -60,6 +60,18 @@ pub(crate) enum PageError {
     /// The store, or something inside.
     #[error("{0}")]
     Api(#[from] ApiError),
+}
+
+/// What is said first of what a provider does wrong: whether it may pass.
+fn title(error: &ProviderError) -> &'static str {
+    match error {
+        ProviderError::Unavailable(_) | ProviderError::TimedOut => {
+            "The sign-in service cannot be used just now"
+        }
+        ProviderError::Refused(_) | ProviderError::Silent(_) => "The sign-in service did not let you in",
+        ProviderError::Unexpected(_) => "Signing in does not work as it is set up",
+        ProviderError::UnverifiedEmail => "Your email address is not verified",
+    }
 }
 
 impl From<StorageError> for PageError {
@@ -97,8 +109,8 @@ impl PageError {
         }
     }
 
-    fn text(&self) -> &'static str {
-        match self {
+    fn text(&self) -> Cow<'static, str> {
+        let text = match self {
             Self::SignInNeeded { .. } => "Sign in again to go on.",
             Self::SessionEnded => {
                 "Nothing of what you sent was stored. Sign in again in another tab, come back to this one, \
@@ -130,9 +142,22 @@ impl PageError {
                 "The sign-in service has not verified your email address, by which you are known here. Have it \
                  verified there, then sign in again."
             }
-            Self::Provider(_) => {
-                "The service that knows your account did not answer as it should. Nothing is wrong with your \
-                 account. Try again in a few minutes."
+            Self::Provider(ProviderError::Unavailable(_) | ProviderError::TimedOut) => {
+                "The service that knows your account does not answer. Nothing is wrong with your account. Try \
+                 again in a few minutes."
+            }
+            Self::Provider(ProviderError::Refused(_) | ProviderError::Silent(_)) => {
+                "The service that knows your account does not take what it gave for this sign-in: it was used \
+                 already, or is too old. Sign in again. If it goes on like this, whoever set up signing in finds \
+                 the reason in the operator's log."
+            }
+            Self::Provider(ProviderError::Unexpected(fault)) => {
+                let advice = fault.advice();
+                return format!(
+                    "The service that knows your account gave an answer that Backdrop cannot use ({fault}). \
+                     Trying again does not help until that is changed. {advice}"
+                )
+                .into();
             }
             Self::NotSetUp => {
                 "The operator of this installation has set up no sign-in service. The README of Backdrop \
@@ -142,13 +167,17 @@ impl PageError {
                 "The store cannot be reached just now. Try again in a few seconds."
             }
             Self::Api(_) => "Something went wrong that is not your fault. The operator's log says what.",
-        }
+        };
+        text.into()
     }
 
     fn link(&self) -> (Cow<'static, str>, &'static str) {
         match self {
             Self::SignInNeeded { back_to, .. } => (sign_in_uri(back_to).into(), "Sign in"),
-            Self::SessionEnded | Self::StaleSignIn | Self::SignInDenied => {
+            Self::SessionEnded
+            | Self::StaleSignIn
+            | Self::SignInDenied
+            | Self::Provider(ProviderError::Refused(_) | ProviderError::Silent(_)) => {
                 ("/_user/sign_in".into(), "Sign in")
             }
             _ => ("/_user".into(), "Back to the start"),

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName};
+use backdrop_common::storage::UnreadableBucket;
 use backdrop_pages::Page;
 use backdrop_pages::chart::Sparkline;
 use rocket::futures::future::try_join_all;
@@ -26,6 +27,8 @@ struct Home {
     /// The person's address, by which buckets are granted.
     email: String,
     notice: Option<String>,
+    /// For administrators: what is not among the lines, since it cannot be read.
+    unreadable: Vec<UnreadableBucket>,
     /// What the names on this page contain.
     search: String,
     lines: Vec<Line>,
@@ -71,10 +74,12 @@ pub(crate) async fn home(
     let pager = Pager { newer: page.checked_sub(1), older: (total > (page + 1) * PAGE).then_some(page + 1) };
     let Notice(notice) = notice;
     let lines = lines(app, shown).await?;
+    let unreadable = if person.is_admin { app.engine.unreadable_buckets().await? } else { Vec::new() };
     Ok(Page::render(&Home {
         frame: person.frame(),
         email: person.email,
         notice,
+        unreadable,
         search,
         lines,
         total,

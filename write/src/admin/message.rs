@@ -11,7 +11,7 @@ use rocket::http::Status;
 #[template(path = "message.html")]
 pub(crate) struct Message {
     pub(crate) title: String,
-    pub(crate) text: &'static str,
+    pub(crate) text: Cow<'static, str>,
     pub(crate) detail: Option<String>,
     /// Where to go from here, and how that is called.
     pub(crate) link: (Cow<'static, str>, &'static str),

@@ -8,6 +8,7 @@ use rocket::response::{self, Redirect};
 use rocket::time::Duration;
 use rocket::{Responder, async_trait};
 
+use super::session::full_name;
 use crate::WriteApp;
 
 const NAME: &str = "backdrop_notice";
@@ -38,10 +39,9 @@ impl Noted {
 
 impl<'r> response::Responder<'r, 'static> for Noted {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let in_production =
-            request.rocket().state::<WriteApp>().is_some_and(|app| app.public_url.is_production());
-        let cookie = Cookie::build((NAME, self.done))
-            .path("/_user")
+        let in_production = in_production(request);
+        let cookie = Cookie::build((full_name(NAME, in_production), self.done))
+            .path("/")
             .http_only(true)
             .same_site(SameSite::Lax)
             .secure(in_production)
@@ -49,6 +49,10 @@ impl<'r> response::Responder<'r, 'static> for Noted {
         request.cookies().add_private(cookie);
         Redirect::to(self.to).respond_to(request)
     }
+}
+
+fn in_production(request: &Request<'_>) -> bool {
+    request.rocket().state::<WriteApp>().is_some_and(|app| app.public_url.is_production())
 }
 
 /// What the form before did, if there was one. It is said once.
@@ -60,9 +64,11 @@ impl<'r> FromRequest<'r> for Notice {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         let cookies = request.cookies();
-        let notice = cookies.get_private(NAME).map(|cookie| cookie.value().to_owned());
+        let in_production = in_production(request);
+        let name = full_name(NAME, in_production);
+        let notice = cookies.get_private(&name).map(|cookie| cookie.value().to_owned());
         if notice.is_some() {
-            cookies.remove_private(Cookie::build(NAME).path("/_user"));
+            cookies.remove_private(Cookie::build(name).path("/").secure(in_production));
         }
         Outcome::Success(Self(notice))
     }

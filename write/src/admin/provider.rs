@@ -8,22 +8,27 @@
 //!
 //! Knows nothing of sessions, cookies or pages.
 
+mod fault;
 mod http;
 mod oidc;
 mod signon;
+mod tokens;
+
+use std::fmt;
 
 use backdrop_common::settings::{ProviderKind, PublicUrl, SignInSettings};
 use backdrop_common::user::User;
-use oauth2::basic::{BasicErrorResponse, BasicErrorResponseType};
-use oauth2::{AccessToken, CsrfToken, PkceCodeVerifier, RefreshToken, RequestTokenError};
+use oauth2::{AccessToken, CsrfToken, PkceCodeVerifier, RefreshToken};
 use openidconnect::Nonce;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub(crate) use self::fault::Fault;
 use self::http::Http;
 pub(crate) use self::http::Timeouts;
 use self::oidc::Oidc;
 use self::signon::Signon;
+pub(crate) use self::tokens::plain;
 
 /// Where the provider sends people's browsers back to.
 const AUTHORIZED: &str = "/_user/authorized";
@@ -52,12 +57,25 @@ pub(crate) struct Profile {
 }
 
 /// What a provider is asked with whether its word still holds. `Debug` does not show it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tokens {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) access: Option<AccessToken>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refresh: Option<RefreshToken>,
+    /// What a person signs out of an OpenID provider with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id_token: Option<IdToken>,
+}
+
+/// An ID token as it came. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IdToken(pub(crate) String);
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("IdToken(…)")
+    }
 }
 
 /// What ties an answer of the provider to the browser that was sent there. `Debug` does not show it.
@@ -86,9 +104,9 @@ pub(crate) enum ProviderError {
     /// It does not say whether its word still holds, which is not that it holds no more.
     #[error("the sign-in provider does not say enough of the person: {0}")]
     Silent(String),
-    /// It answers what no such provider should.
-    #[error("the sign-in provider gave an unexpected answer: {0}")]
-    Unexpected(String),
+    /// It answers what cannot be used: it, or we, are not set up as the other expects.
+    #[error("the sign-in provider gave an answer that cannot be used: {0}")]
+    Unexpected(#[from] Fault),
     /// It does not vouch for the address by which people are known here.
     #[error("the sign-in provider has not verified the person's email address")]
     UnverifiedEmail,
@@ -135,19 +153,22 @@ impl Provider {
     pub(crate) async fn check(&self, uid: &str, tokens: &Tokens) -> Result<(Profile, Tokens), ProviderError> {
         let (profile, tokens) = match self {
             Self::Signon(signon) => signon.check(tokens).await?,
-            Self::Oidc(oidc) => oidc.check(uid, tokens).await?,
+            Self::Oidc(oidc) => oidc.check(tokens).await?,
         };
         if profile.uid != uid {
-            return Err(ProviderError::Unexpected("a token is for another person than before".to_owned()));
+            return Err(
+                Fault::new("the check of a session", "its token is for another person than before").into()
+            );
         }
         Ok((profile, tokens))
     }
 
-    /// Where a person signs out of the provider too; none where that cannot be known.
-    pub(crate) async fn sign_out_url(&self) -> Option<String> {
+    /// Where a person signs out of the provider too, with the ID token that they signed in with if that is
+    /// known; none where there is no such place.
+    pub(crate) async fn sign_out_url(&self, id_token: Option<&IdToken>) -> Option<String> {
         match self {
             Self::Signon(signon) => Some(signon.sign_out_url()),
-            Self::Oidc(oidc) => oidc.sign_out_url().await,
+            Self::Oidc(oidc) => oidc.sign_out_url(id_token).await,
         }
     }
 }
@@ -163,33 +184,19 @@ impl Profile {
         email: &str,
         (may_sign_in, is_admin): (bool, bool),
     ) -> Result<Self, ProviderError> {
+        let fault = |problem: String| Fault::new("what the provider says of the person", problem);
         if uid.is_empty() || uid.len() > MAX_LENGTH {
-            return Err(ProviderError::Unexpected("the person's id is empty or too long".to_owned()));
+            return Err(fault("their id is empty or too long".to_owned()).into());
         }
         if email.len() > MAX_LENGTH {
-            return Err(ProviderError::Unexpected("the person's email address is too long".to_owned()));
+            return Err(fault("their email address is too long".to_owned()).into());
         }
-        let email = User::new(email).map_err(|error| ProviderError::Unexpected(error.to_string()))?.email;
+        let email = User::new(email.trim()).map_err(|_| {
+            fault("their email address is none: text with one \"@\" and no white space".to_owned())
+        });
+        let email = email?.email;
         let name: String = name.trim().chars().take(MAX_LENGTH).collect();
         let name = if name.is_empty() { email.clone() } else { name };
         Ok(Self { uid: uid.to_owned(), name, email, may_sign_in, is_admin })
-    }
-}
-
-/// What the answer to a code or a refresh token says, without what it may quote.
-impl From<RequestTokenError<Self, BasicErrorResponse>> for ProviderError {
-    fn from(error: RequestTokenError<Self, BasicErrorResponse>) -> Self {
-        match error {
-            RequestTokenError::Request(error) => error,
-            RequestTokenError::ServerResponse(response) => match response.error() {
-                BasicErrorResponseType::InvalidGrant => Self::Refused("invalid_grant".to_owned()),
-                // It does not know us, or not like this, which says nothing of the person.
-                error => Self::Unexpected(format!("no token, but the error {error}")),
-            },
-            RequestTokenError::Parse(error, _) => {
-                Self::Unexpected(format!("no token in its answer, at {}", error.path()))
-            }
-            RequestTokenError::Other(error) => Self::Unexpected(error),
-        }
     }
 }

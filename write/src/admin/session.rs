@@ -7,15 +7,17 @@ mod checks;
 mod content;
 mod cookies;
 
-use backdrop_common::http::RequestId;
+use std::sync::Arc;
+
+use backdrop_common::http::{ApiError, RequestId};
 use rocket::async_trait;
 use rocket::http::{Method, Status};
 use rocket::request::{FromRequest, Outcome, Request};
 
 pub(super) use self::checks::Checks;
 use self::content::Standing;
-pub(super) use self::content::{Lifetimes, Session};
-pub(super) use self::cookies::Cookies;
+pub(super) use self::content::{Lifetimes, Session, end_of_all};
+pub(super) use self::cookies::{Cookies, full_name};
 use super::PageError;
 use super::form::FormToken;
 use super::provider::ProviderError;
@@ -78,6 +80,8 @@ enum NobodySignedIn {
     /// The provider says that the person may sign in no more.
     NotAuthorized,
     Provider(ProviderError),
+    /// Whether the session was ended cannot be found out.
+    Store(Arc<ApiError>),
 }
 
 impl NobodySignedIn {
@@ -92,6 +96,7 @@ impl NobodySignedIn {
             Self::NoSession => (Status::Unauthorized, PageError::SessionEnded),
             Self::NotAuthorized => (Status::Forbidden, PageError::NotAuthorized),
             Self::Provider(error) => (Status::ServiceUnavailable, PageError::Provider(error)),
+            Self::Store(error) => (error.status(), PageError::Api(ApiError::Shared(error))),
         }
     }
 }
@@ -103,20 +108,39 @@ fn is_from_our_page(request: &Request<'_>) -> bool {
     request.headers().get_one("Sec-Fetch-Site") == Some("same-origin")
 }
 
+/// The session that a request was sent with, if it holds without a word of the provider: it is neither too old
+/// nor was it ended, here or by another instance.
+async fn held(app: &WriteApp, cookies: &Cookies<'_>) -> Result<(Session, Standing), NobodySignedIn> {
+    let sign_in = app.sign_in.as_ref().ok_or(NobodySignedIn::NotSetUp)?;
+    let session = cookies.session().ok_or(NobodySignedIn::NoSession)?;
+    let standing = session.standing((app.clock)().millis() / 1_000, &sign_in.lifetimes);
+    let is_over = standing == Standing::Expired || {
+        let ended = app.engine.sessions_ended(&session.id, &session.email).await;
+        session.is_ended_by(ended.map_err(|error| NobodySignedIn::Store(Arc::new(error.into())))?)
+    };
+    if is_over {
+        cookies.end();
+        return Err(NobodySignedIn::NoSession);
+    }
+    Ok((session, standing))
+}
+
+/// Whether somebody is signed in, so that they need not do so again.
+pub(super) async fn is_signed_in(request: &Request<'_>) -> bool {
+    request.local_cache_async(signed_in(request)).await.is_ok()
+}
+
 /// The session of a request. The provider is asked at most once for it.
 async fn signed_in(request: &Request<'_>) -> Result<SignedIn, NobodySignedIn> {
     let app: &WriteApp = request.rocket().state().ok_or(NobodySignedIn::NotSetUp)?;
     let sign_in = app.sign_in.as_ref().ok_or(NobodySignedIn::NotSetUp)?;
     let cookies = sign_in.cookies(request.cookies());
-    let session = cookies.session().ok_or(NobodySignedIn::NoSession)?;
     let now = (app.clock)().millis() / 1_000;
-    let session = match session.standing(now, &sign_in.lifetimes) {
-        Standing::Valid => session,
-        Standing::CheckDue { overdue } => checked(sign_in, &cookies, session, now, overdue, request).await?,
-        Standing::Expired => {
-            cookies.end();
-            return Err(NobodySignedIn::NoSession);
+    let session = match held(app, &cookies).await? {
+        (session, Standing::CheckDue { overdue }) => {
+            checked(sign_in, &cookies, session, now, overdue, request).await?
         }
+        (session, _) => session,
     };
     let session = session.renewed(now, &sign_in.lifetimes).map_or(session, |session| {
         cookies.renew(&session);

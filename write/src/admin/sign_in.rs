@@ -23,10 +23,13 @@ use self::back_to::BackTo;
 use super::PageError;
 use super::limit::PerMinute;
 use super::message::Message;
-use super::provider::{Challenge, Provider, ProviderError, Timeouts};
-use super::session::{Checks, Cookies, Lifetimes};
+use super::provider::{Challenge, Fault, Provider, ProviderError, Timeouts, plain};
+use super::session::{self, Checks, Cookies, Lifetimes};
 use crate::WriteApp;
 use crate::audit::{Visit, record};
+
+/// Where people are led who come from nowhere in particular.
+const HOME: &str = "/_user";
 
 /// What is needed for people to sign in.
 pub(crate) struct SignIn {
@@ -70,6 +73,16 @@ impl Pending {
     /// How long a sign-in may take, in seconds.
     pub(super) const SECONDS: i64 = 600;
 
+    /// What the provider sends back.
+    pub(super) fn state(&self) -> &str {
+        self.challenge.state.secret()
+    }
+
+    /// When it began, in seconds since 1970.
+    pub(super) fn begun(&self) -> i64 {
+        self.at
+    }
+
     /// Whether an answer with this state, at this time, is the one to it.
     fn is_answered_by(&self, state: &str, now: i64) -> bool {
         let is_own: bool = self.challenge.state.secret().as_bytes().ct_eq(state.as_bytes()).into();
@@ -82,6 +95,22 @@ impl Pending {
 pub(crate) struct LeadsTo {
     to: Redirect,
     cache_control: Header<'static>,
+}
+
+/// Leads elsewhere, and has the browser forget what it kept of the pages. Not the cookies: the browser would
+/// let go of those of other programs at the same domain as well.
+#[derive(Responder)]
+pub(crate) struct Forgets {
+    to: LeadsTo,
+    clear: Header<'static>,
+}
+
+impl Forgets {
+    /// Leads to an address of ours or of the provider.
+    pub(super) fn new(address: String) -> Self {
+        let clear = Header::new("Clear-Site-Data", "\"cache\", \"storage\"");
+        Self { to: LeadsTo::new(address), clear }
+    }
 }
 
 impl LeadsTo {
@@ -103,6 +132,18 @@ impl<'r> FromRequest<'r> for Headers<'r> {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         let one = |name| request.headers().get_one(name);
         Outcome::Success(Self { host: one("Host"), fetch_site: one("Sec-Fetch-Site") })
+    }
+}
+
+/// The request itself, for what is looked at only if need be.
+pub(crate) struct Whole<'r>(&'r Request<'r>);
+
+#[async_trait]
+impl<'r> FromRequest<'r> for Whole<'r> {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        Outcome::Success(Self(request))
     }
 }
 
@@ -140,22 +181,26 @@ pub(crate) async fn authorized(
     error: Option<&str>,
     visit: Visit,
     jar: &CookieJar<'_>,
+    whole: Whole<'_>,
     app: &State<WriteApp>,
 ) -> Result<LeadsTo, PageError> {
     let sign_in = app.sign_in.as_ref().ok_or(PageError::NotSetUp)?;
     let cookies = sign_in.cookies(jar);
-    let now = seconds(app);
-    let pending = cookies
-        .pending()
-        .filter(|pending| state.is_some_and(|state| pending.is_answered_by(state, now)))
-        .ok_or(PageError::StaleSignIn)?;
-    cookies.forget();
+    let state = state.unwrap_or_default();
+    let pending = cookies.pending(state).filter(|pending| pending.is_answered_by(state, seconds(app)));
+    let Some(pending) = pending else {
+        // Who goes back to here has what they came for.
+        let is_in = session::is_signed_in(whole.0).await;
+        return if is_in { Ok(LeadsTo::new(HOME.to_owned())) } else { Err(PageError::StaleSignIn) };
+    };
+    cookies.forget(state);
     if let Some(error) = error {
         return Err(no_code(error));
     }
     let code = code.ok_or(PageError::StaleSignIn)?;
     let (profile, tokens) = sign_in.provider.sign_in(code, pending.challenge).await?;
     if !profile.may_sign_in {
+        end_session(app, &cookies).await?;
         cookies.end();
         let detail = "the account has no permission to sign in";
         record(app, &visit, &profile.email, AuditAction::SignInRefused, None, detail).await;
@@ -164,10 +209,26 @@ pub(crate) async fn authorized(
     let email = profile.email.clone();
     let detail = if profile.is_admin { "as an administrator" } else { "" };
     // Whatever session the browser had, this is another.
-    cookies.begin(profile, &tokens, now)?;
+    end_session(app, &cookies).await?;
+    // It begins after the last end of all of the person's sessions, by whichever clock that was.
+    let ended = app.engine.sessions_ended("", &email).await?;
+    let begins = (app.clock)().millis().max(ended.map_or(0, |ended| ended.millis() + 1));
+    cookies.begin(profile, &tokens, begins)?;
     record(app, &visit, &email, AuditAction::SignIn, None, detail).await;
     Ok(LeadsTo::new(pending.back_to.into()))
 }
+
+/// Ends the session that a browser has, if it has one, for every instance: its cookies may be kept by somebody.
+async fn end_session(app: &WriteApp, cookies: &Cookies<'_>) -> Result<(), PageError> {
+    if let Some(session) = cookies.session() {
+        app.engine.end_sessions(session.end(), (app.clock)()).await?;
+    }
+    Ok(())
+}
+
+/// What to do about a provider that knows us, but not like this.
+const NO_CODE: &str = "Whoever set up signing in must compare what the provider has of Backdrop with the settings: the \
+     client's id, the redirect URI (PUBLIC_URL/_user/authorized), the flow (authorization code), the scopes.";
 
 /// Why the provider gave no code (RFC 6749, section 4.1.2.1).
 fn no_code(error: &str) -> PageError {
@@ -179,10 +240,10 @@ fn no_code(error: &str) -> PageError {
         // What else there is says that we are not set up as the provider knows us. Only the provider can
         // have sent it, but what it is need not be fit for the log.
         error => {
-            let known =
-                error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') && error.len() < 50;
-            let error = if known { error } else { "an error" };
-            ProviderError::Refused(format!("{error} instead of a code")).into()
+            let error = plain(error).unwrap_or("an error without a name");
+            let problem = format!("it is {error} instead of a code");
+            ProviderError::from(Fault::new("error in what the provider sent back", problem).advising(NO_CODE))
+                .into()
         }
     }
 }
@@ -190,7 +251,7 @@ fn no_code(error: &str) -> PageError {
 /// What signing out leads to.
 #[derive(Responder)]
 pub(crate) enum SignedOut {
-    Elsewhere(Box<LeadsTo>),
+    Elsewhere(Box<Forgets>),
     Asked(Page),
 }
 
@@ -206,20 +267,22 @@ pub(crate) async fn sign_out(
     if headers.fetch_site == Some("cross-site") {
         let message = Message {
             title: "Sign out?".to_owned(),
-            text: "A page of another site sent you here.",
+            text: "A page of another site sent you here.".into(),
             detail: None,
             link: ("/_user/sign_out".into(), "Sign out"),
         };
         return Ok(SignedOut::Asked(message.page(Status::Ok)?));
     }
     let cookies = sign_in.cookies(jar);
+    end_session(app, &cookies).await?;
     if let Some(session) = cookies.session() {
         record(app, &visit, &session.email, AuditAction::SignOut, None, "").await;
     }
+    let id_token = cookies.id_token();
     cookies.sign_out();
-    let address = sign_in.provider.sign_out_url().await;
+    let address = sign_in.provider.sign_out_url(id_token.as_ref()).await;
     let address = address.unwrap_or_else(|| uri!(signed_out()).to_string());
-    Ok(SignedOut::Elsewhere(Box::new(LeadsTo::new(address))))
+    Ok(SignedOut::Elsewhere(Box::new(Forgets::new(address))))
 }
 
 /// Where a person is who has signed out.
@@ -227,7 +290,7 @@ pub(crate) async fn sign_out(
 pub(crate) fn signed_out() -> Result<Page, PageError> {
     let message = Message {
         title: "You are signed out".to_owned(),
-        text: "Nobody can use this browser to change anything in Backdrop now.",
+        text: "Nobody can use this browser to change anything in Backdrop now.".into(),
         detail: None,
         link: ("/_user/sign_in".into(), "Sign in"),
     };
@@ -240,7 +303,8 @@ pub(crate) fn not_authorized() -> Result<Page, PageError> {
     let message = Message {
         title: "You may not use Backdrop".to_owned(),
         text: "Your account has no permission to sign in here. Ask whoever manages the permissions of your \
-               account, or sign out to use another one.",
+               account, or sign out to use another one."
+            .into(),
         detail: None,
         link: ("/_user/sign_out".into(), "Sign out"),
     };
@@ -278,11 +342,16 @@ mod tests {
     fn why_there_is_no_code() {
         assert!(matches!(no_code("access_denied"), PageError::SignInDenied));
         assert!(matches!(no_code("server_error"), PageError::Provider(ProviderError::Unavailable(_))));
-        for error in ["invalid_scope", "unauthorized_client"] {
-            let PageError::Provider(ProviderError::Refused(why)) = no_code(error) else { panic!("{error}") };
-            assert!(why.contains(error), "{why}");
+        for (error, shown) in [
+            ("invalid_scope", "invalid_scope"),
+            ("unauthorized_client", "unauthorized_client"),
+            ("line\nbreak", "an error without a name"),
+            ("", "an error without a name"),
+        ] {
+            let PageError::Provider(ProviderError::Unexpected(fault)) = no_code(error) else {
+                panic!("{error}")
+            };
+            assert!(fault.to_string().contains(&format!("it is {shown} instead of a code")), "{fault}");
         }
-        let PageError::Provider(ProviderError::Refused(why)) = no_code("line\nbreak") else { panic!() };
-        assert!(!why.contains("line"), "{why}");
     }
 }

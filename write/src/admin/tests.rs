@@ -2,6 +2,8 @@
 
 mod failures;
 mod guards;
+mod peer;
+mod providers;
 mod sessions;
 mod site;
 
@@ -89,17 +91,55 @@ async fn an_answer_belongs_to_one_sign_in() {
         let stolen = read(other.get(&back).dispatch().await).await;
         assert_eq!(stolen.status, Status::BadRequest, "another browser");
         assert!(stolen.body.contains("/_user/sign_in"), "{}", stolen.body);
-        let pending = site.client.cookies().get("backdrop_sign_in").cloned().expect("a cookie");
+        let pending = site.cookie("backdrop_sign_in_");
         assert_eq!(site.get(&back).await.location.as_deref(), Some("/_user/person"));
-        assert_eq!(site.get(&back).await.status, Status::BadRequest, "again");
+        let again = site.get(&back).await;
+        assert_eq!((again.status, again.location.as_deref()), (Status::SeeOther, Some("/_user")), "again");
+        assert_eq!(
+            other.get(&back).dispatch().await.status(),
+            Status::BadRequest,
+            "again, by another browser"
+        );
         // With the cookie put back, it is the provider that takes no code twice.
         let replayed = other.get(&back).cookie(pending).dispatch().await;
         assert_eq!(replayed.status(), Status::BadGateway, "again, with its cookie");
 
+        site.get("/_user/sign_out").await;
         let back = site.agree(Some("olive")).await;
         site.pass(600);
         assert_eq!(site.get(&back).await.status, Status::BadRequest, "too late");
         assert_eq!(site.get("/_user/authorized").await.status, Status::BadRequest);
+    }
+}
+
+#[async_test]
+async fn each_tab_has_a_sign_in_of_its_own() {
+    for kind in KINDS {
+        let site = Site::new(kind).await;
+        let first = site.agree(Some("olive")).await;
+        let second = site.agree(Some("olive")).await;
+        for (tab, back) in [("second", second), ("first", first)] {
+            let answer = site.get(&back).await;
+            assert_eq!(answer.location.as_deref(), Some("/_user/person"), "{tab}: {}", answer.body);
+            assert_eq!(site.get("/_user/person").await.status, Status::Ok, "{tab}");
+        }
+        // Of many that nobody goes on with the newest are known.
+        let mut begun = Vec::new();
+        for _ in 0..7 {
+            site.pass(1);
+            begun.push(site.agree(Some("olive")).await);
+        }
+        let cookies = site
+            .client
+            .cookies()
+            .iter()
+            .filter(|cookie| cookie.name().starts_with("backdrop_sign_in_"))
+            .count();
+        assert_eq!(cookies, 5);
+        let expected = ["/_user", "/_user", "/_user/person", "/_user/person"];
+        for (back, expected) in begun.iter().zip(expected) {
+            assert_eq!(site.get(back).await.location.as_deref(), Some(expected), "{kind:?}");
+        }
     }
 }
 
@@ -184,6 +224,20 @@ async fn cookies_belong_to_the_public_host() {
     }
 }
 
+/// What a form's answer says to the next page, and the cookie that it says it with.
+async fn noted(site: &Site) -> (Status, String) {
+    let rocket = rocket::build().manage(site.app()).mount("/", rocket::routes![note]);
+    let client = rocket::local::asynchronous::Client::untracked(rocket).await.expect("an app");
+    let answer = client.get("/note").dispatch().await;
+    let cookie = answer.headers().get_one("Set-Cookie").expect("a cookie").to_owned();
+    (answer.status(), cookie)
+}
+
+#[rocket::get("/note")]
+fn note() -> super::notice::Noted {
+    super::notice::Noted::new("/_user", "It is done.")
+}
+
 #[async_test]
 async fn in_production_cookies_need_https() {
     let production = |settings: &mut Settings| {
@@ -192,11 +246,18 @@ async fn in_production_cookies_need_https() {
     let site = Site::with(ProviderKind::Signon, production).await;
     let begun = site.client.get("/_user/sign_in").dispatch().await;
     let cookie = begun.headers().get_one("Set-Cookie").expect("a cookie").to_owned();
-    assert!(cookie.starts_with("__Host-backdrop_sign_in="), "{cookie}");
+    assert!(cookie.starts_with("__Host-backdrop_sign_in_"), "{cookie}");
     assert!(cookie.contains("Secure"), "{cookie}");
     assert!(!cookie.contains("Domain"), "{cookie}");
-    assert_eq!(begun.headers().get_one("Strict-Transport-Security"), Some("max-age=31536000"));
+    let hsts = begun.headers().get_one("Strict-Transport-Security");
+    assert_eq!(hsts, Some("max-age=31536000; includeSubDomains"));
     assert_eq!(begun.headers().get_one("Cache-Control"), Some("no-store"));
+    assert!(
+        begun.headers().get_one("Location").is_some_and(|location| location.contains("backdrop.example.org"))
+    );
+    let (_, cookie) = noted(&site).await;
+    assert!(cookie.starts_with("__Host-backdrop_notice=") && cookie.contains("Secure"), "{cookie}");
+    assert!(cookie.contains("Path=/;") || cookie.ends_with("Path=/"), "{cookie}");
     // A browser lets go of it only if the removal looks the same.
     let cookie = Cookie::new("__Host-backdrop_session", "x");
     let ended = read(site.client.get("/_user/sign_out").cookie(cookie).dispatch().await).await;

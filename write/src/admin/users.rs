@@ -57,7 +57,7 @@ pub(crate) async fn users(
     users_page(app, &person, q.unwrap_or_default(), notice, None).await
 }
 
-async fn users_page(
+pub(super) async fn users_page(
     app: &WriteApp,
     person: &SignedIn,
     search: &str,

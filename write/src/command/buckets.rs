@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use backdrop_common::audit::AuditAction;
-use backdrop_common::bucket::seed::{BucketSeed, parse_seeds};
+use backdrop_common::bucket::seed::{BucketSeed, SHORT_TOKEN, parse_seeds};
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName, TokenChange};
 use backdrop_common::storage::{BucketSave, Expected, StorageEngine};
 use backdrop_common::timestamp::Timestamp;
@@ -101,7 +101,14 @@ impl BucketCommand {
 
 async fn import(engine: &dyn StorageEngine, json: &str) -> anyhow::Result<()> {
     let seeds = parse_seeds(json)?;
-    for BucketSeed { config, unknown, .. } in &seeds {
+    for BucketSeed { config, unknown, has_short_token, .. } in &seeds {
+        if *has_short_token {
+            let name = &config.name;
+            eprintln!(
+                "bucket \"{name}\": its bearer_token has fewer than {SHORT_TOKEN} characters and can be guessed; \
+                 make another with: bucket token {name}"
+            );
+        }
         for name in unknown {
             eprintln!("bucket \"{}\": \"{name}\" is no setting of a bucket and is left out", config.name);
         }
@@ -158,7 +165,11 @@ fn show_token(token: &SecretString) -> anyhow::Result<()> {
 
 async fn list(engine: &dyn StorageEngine) -> anyhow::Result<()> {
     let now = Timestamp::now();
-    engine.buckets().await?.iter().try_for_each(|bucket| print_line(&line(bucket, now)))
+    engine.buckets().await?.iter().try_for_each(|bucket| print_line(&line(bucket, now)))?;
+    let unreadable = engine.unreadable_buckets().await?;
+    unreadable
+        .iter()
+        .try_for_each(|bucket| print_line(&format!("{}\t-\tunreadable: {}", bucket.name, bucket.fault)))
 }
 
 fn line(Bucket { config, tokens }: &Bucket, now: Timestamp) -> String {

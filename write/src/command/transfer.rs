@@ -68,6 +68,13 @@ impl Export {
         let bar = Bar::new();
         let moved = transfer::export(engine, &self.dir, &options, &bar.watcher()).await;
         bar.clear();
+        for bucket in engine.unreadable_buckets().await? {
+            eprintln!(
+                "bucket \"{}\" is left out, since its configuration cannot be read ({}): import it again, and export \
+                 once more",
+                bucket.name, bucket.fault
+            );
+        }
         print_line(&format!("exported {} to {}", counted(&moved?), self.dir.display()))
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(
     mode: MigrationMode,
     report: MigrationReport<'_>,
 ) -> Result<(), StorageError> {
-    let buckets = registry::buckets(database).await?;
+    let (buckets, _) = registry::buckets(database).await?;
     let migrating = Migrating { database, mode, report };
     migrating.hash_tokens().await?;
     migrating.complete_records(&buckets).await?;

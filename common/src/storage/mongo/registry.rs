@@ -12,14 +12,14 @@ use mongodb::bson::{Bson, Document, doc};
 
 use super::error::Failure;
 use super::transaction::{Existed, Scope, Transaction, Unit};
-use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
+use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, BucketTokens, TokenChange};
 use crate::storage::collection::{BUCKETS, USERS};
 use crate::storage::document::SEQ;
 use crate::storage::registry_document::{
-    BEARER_TOKEN, InvalidRegistryDocument, RETIRING_TOKENS, TOKEN_HASH, decode_bucket, decode_user,
-    encode_bucket, encode_tokens, encode_user,
+    BEARER_TOKEN, InvalidRegistryDocument, RETIRING_TOKENS, TOKEN_HASH, decode_bucket, decode_tokens,
+    decode_user, encode_bucket, encode_tokens, encode_user,
 };
-use crate::storage::{BucketSave, Expected, StorageError, StorageErrorKind};
+use crate::storage::{BucketSave, Expected, StorageError, StorageErrorKind, UnreadableBucket};
 use crate::user::{GrantChange, User};
 
 /// Says of a bucket that its collection is prepared, and how; see [`super::layout`].
@@ -45,10 +45,28 @@ pub(super) async fn bucket(
 
 /// All buckets, in the order in which they were first saved. Those that the original Backdrop saved
 /// come first, by name.
-pub(super) async fn buckets(database: &Database) -> Result<Vec<Bucket>, StorageError> {
-    let buckets = database.collection::<Document>(BUCKETS);
-    all(buckets.find(doc! {}).sort(doc! { SEQ: 1, "_id": 1 }).max_time(REGISTRY_TIME).await?, decode_bucket)
-        .await
+/// Apart from them those that cannot be read.
+pub(super) async fn buckets(
+    database: &Database,
+) -> Result<(Vec<Bucket>, Vec<UnreadableBucket>), StorageError> {
+    let stored = database.collection::<Document>(BUCKETS);
+    let mut cursor = stored.find(doc! {}).sort(doc! { SEQ: 1, "_id": 1 }).max_time(REGISTRY_TIME).await?;
+    let (mut buckets, mut unreadable) = (Vec::new(), Vec::new());
+    while cursor.advance().await? {
+        let document = cursor.deserialize_current()?;
+        match decode_bucket(&document) {
+            Ok(bucket) => buckets.push(bucket),
+            Err(fault) => {
+                let id = document.get("_id").map_or_else(|| "a bucket without a name".to_owned(), name_of);
+                unreadable.push(UnreadableBucket { name: id, fault: fault.to_string() });
+            }
+        }
+    }
+    Ok((buckets, unreadable))
+}
+
+fn name_of(id: &Bson) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
 /// All users, by email.
@@ -178,8 +196,12 @@ async fn save_bucket(transaction: &mut Transaction<'_>, save: &BucketSave, seq: 
     let BucketSave { config, token, .. } = save;
     let name = config.name.as_str();
     let known = transaction.find_one(BUCKETS, doc! { "_id": name }).await?;
-    let known_bucket = known.as_ref().map(decode_bucket).transpose()?;
-    let mut tokens = known_bucket.map(|bucket| bucket.tokens).unwrap_or_default();
+    let mut tokens = match known.as_ref().map(|known| (decode_bucket(known), known)) {
+        None => BucketTokens::default(),
+        Some((Ok(bucket), _)) => bucket.tokens,
+        // Saving one anew that cannot be read mends it; its tokens stay if they can be.
+        Some((Err(_), known)) => decode_tokens(known).unwrap_or_default(),
+    };
     tokens.change(token);
     let mut document = encode_bucket(config, &tokens);
     document.insert(SEQ, seq);

@@ -95,6 +95,21 @@ async fn two_engines_on_one_database_see_each_others_writes() {
 }
 
 #[tokio::test]
+async fn one_bucket_that_cannot_be_read_takes_no_list_along() {
+    let database = TestDatabase::new("unreadable").await;
+    for name in ["good", "broken", "torn"] {
+        let bucket = database.save(name).await;
+        bucket.store(r#"{"_timestamp": "2014-01-01", "_id": "one"}"#).await;
+    }
+    let buckets = database.engine.connection.database.collection::<Document>("buckets");
+    for (name, damage) in [("broken", doc! { "capped_size": "x" }), ("torn", doc! { "token_hash": "x" })] {
+        buckets.update_one(doc! { "_id": name }, doc! { "$set": damage }).await.expect("damage");
+    }
+    conformance::unreadable_buckets_are_apart(&database.engine, &["broken", "torn"]).await;
+    database.drop().await;
+}
+
+#[tokio::test]
 async fn a_newer_database_is_refused() {
     let database = TestDatabase::new("newer").await;
     let newer = doc! { "_id": "layout", "version": layout::VERSION + 1 };

@@ -16,9 +16,9 @@ use crate::storage::{StorageError, StorageErrorKind};
 const APPLICATION_ID: i32 = 0x426b_4470;
 /// What each version added to the one before it. These do not change any more: a new version is a
 /// step more, which must be quick, since whoever opens the file waits for it.
-const STEPS: [&str; 2] = [VERSION_1, VERSION_2];
+const STEPS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 /// The version of this layout.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 const VERSION_1: &str = "
     CREATE TABLE bucket (
@@ -60,6 +60,16 @@ const VERSION_2: &str = "
     CREATE INDEX audit_who ON audit (who);
     CREATE INDEX audit_action ON audit (action);
     CREATE INDEX audit_bucket ON audit (bucket);
+";
+
+/// The ends of sessions, by the id of a session or the address of a person.
+const VERSION_3: &str = "
+    CREATE TABLE sessions_end (
+        whose    TEXT PRIMARY KEY,
+        begun_by INTEGER NOT NULL,
+        until    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_end_until ON sessions_end (until);
 ";
 
 /// Makes the tables of a new database, and checks those of another and brings them up to date. Others
@@ -232,7 +242,7 @@ mod tests {
 
     #[test]
     fn databases_that_are_not_opened() {
-        check_refused("PRAGMA user_version = 3", "of version 3; this program knows versions up to 2");
+        check_refused("PRAGMA user_version = 4", "of version 4; this program knows versions up to 3");
         check_refused("PRAGMA application_id = 0", "of another program");
     }
 

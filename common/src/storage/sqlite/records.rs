@@ -115,7 +115,7 @@ pub(super) fn newest_timestamps(
     connection: &Connection,
 ) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError> {
     let mut newest = Vec::new();
-    for bucket in registry::buckets(connection)? {
+    for bucket in registry::buckets(connection)?.0 {
         let number = registry::state(connection, bucket.name())?.number;
         let millis: Option<i64> = connection
             .prepare_cached(&format!("SELECT max(ts) FROM record_{number}"))?

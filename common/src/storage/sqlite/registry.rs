@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::tokens::StoredTokens;
 use super::{layout, tokens, views};
 use crate::bucket::{Bucket, BucketAddress, BucketName};
-use crate::storage::{BucketSave, Revision, StorageError, StorageErrorKind};
+use crate::storage::{BucketSave, Expected, Revision, StorageError, StorageErrorKind, UnreadableBucket};
 use crate::user::{GrantChange, User};
 
 /// What the tables of a bucket are called after, and what the store keeps of it.
@@ -62,11 +62,23 @@ pub(super) fn bucket_with_revision(
     Ok(Some((bucket, Some(revision))))
 }
 
-pub(super) fn buckets(connection: &Connection) -> Result<Vec<Bucket>, StorageError> {
+/// All buckets, and apart from them those that cannot be read.
+pub(super) fn buckets(connection: &Connection) -> Result<(Vec<Bucket>, Vec<UnreadableBucket>), StorageError> {
     let mut statement =
-        connection.prepare_cached("SELECT config, token, retiring FROM bucket ORDER BY number")?;
-    let found = statement.query_map([], stored_bucket)?;
-    found.map(|stored| parse_bucket(stored?)).collect()
+        connection.prepare_cached("SELECT config, token, retiring, name FROM bucket ORDER BY number")?;
+    let mut rows = statement.query([])?;
+    let (mut buckets, mut unreadable) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        match parse_bucket(stored_bucket(row)?) {
+            Ok(bucket) => buckets.push(bucket),
+            Err(error) => {
+                // That it is the store which failed goes without saying here.
+                let fault = error.cause().to_string();
+                unreadable.push(UnreadableBucket { name: row.get(3)?, fault });
+            }
+        }
+    }
+    Ok((buckets, unreadable))
 }
 
 fn stored_bucket(row: &Row<'_>) -> rusqlite::Result<(String, StoredTokens)> {
@@ -84,7 +96,8 @@ pub(super) fn save_buckets(
     buckets: &[BucketSave],
 ) -> Result<(), StorageError> {
     // Addresses are set in a second step, so that two buckets can change places in one call.
-    for save in buckets {
+    // One that cannot be read may be saved anew, unless what there is matters.
+    for save in buckets.iter().filter(|save| !matches!(save.expected, Expected::Anything)) {
         let address = BucketAddress::Name(save.config.name.clone());
         save.check(bucket(transaction, &address)?.as_ref())?;
     }

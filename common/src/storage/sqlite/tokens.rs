@@ -76,7 +76,12 @@ pub(super) fn change(
         .query_row([bucket.as_str()], |row| StoredTokens::of(row, 0))
         .optional()?;
     let Some(stored) = stored else { return Ok(false) };
-    let mut tokens = stored.parse()?;
+    let replaces = matches!(change, TokenChange::Set(_) | TokenChange::Remove | TokenChange::Replace(_));
+    let mut tokens = match stored.parse() {
+        // What is replaced need not be read.
+        Err(_) if replaces => BucketTokens::default(),
+        parsed => parsed?,
+    };
     tokens.change(change);
     let StoredTokens { token, retiring } = StoredTokens::new(&tokens)?;
     transaction

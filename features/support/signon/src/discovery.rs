@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::Store;
 use crate::mode::{Answer, Endpoint, failure};
+use crate::shape::change;
 
 /// The provider's name, which is its address.
 pub(crate) fn issuer(config: &Config) -> String {
@@ -19,8 +20,8 @@ pub(crate) async fn configuration(config: &Config, store: &State<Arc<Store>>) ->
         return failure;
     }
     let issuer = issuer(config);
-    Answer::json(&json!({
-        "issuer": issuer,
+    let mut metadata = json!({
+        "issuer": store.shape().issuer(&issuer),
         "authorization_endpoint": format!("{issuer}/oauth/authorize"),
         "token_endpoint": format!("{issuer}/oauth/token"),
         "userinfo_endpoint": format!("{issuer}/userinfo"),
@@ -33,7 +34,9 @@ pub(crate) async fn configuration(config: &Config, store: &State<Arc<Store>>) ->
         "scopes_supported": ["openid", "email", "profile"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
-    }))
+    });
+    change(&mut metadata, store.shape().discovery());
+    Answer::json(&metadata)
 }
 
 #[get("/jwks.json")]

@@ -9,6 +9,7 @@ use openidconnect::{AccessToken, AccessTokenHash, JsonWebKeyId, PrivateSigningKe
 use serde_json::{Value as Json, json};
 
 use crate::mode::Mode;
+use crate::shape::{Shape, change};
 use crate::store::User;
 
 /// What stands before the 32 bytes of an Ed25519 key in PKCS #8 (RFC 8410, section 7).
@@ -42,6 +43,7 @@ impl Signer {
         nonce: Option<&str>,
         access: &str,
         mode: Mode,
+        shape: Shape,
     ) -> Result<String, String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_secs();
         let (start, end) =
@@ -50,7 +52,7 @@ impl Signer {
         let access = AccessToken::new(access.to_owned());
         let hash = AccessTokenHash::from_token(&access, &algorithm, &self.key.as_verification_key());
         let mut claims = json!({
-            "iss": issuer,
+            "iss": shape.issuer(issuer),
             "sub": user.uid,
             "aud": if mode == Mode::WrongAudience { "another" } else { "backdrop" },
             "iat": start,
@@ -61,6 +63,7 @@ impl Signer {
             "email_verified": user.email_verified,
             "groups": user.permissions,
         });
+        change(&mut claims, shape.id_token(&user.permissions, now));
         if let Some(nonce) = nonce {
             claims["nonce"] = if mode == Mode::WrongNonce { "another".into() } else { nonce.into() };
         }

@@ -5,6 +5,7 @@
 //! authorize  the page with the users → a code      ← client (who may ask)
 //! token      code, refresh token → tokens          ← id_token
 //! person     token → user.json, userinfo
+//! shape      whose answers it gives: those of providers in use
 //! testing    what tests change: permissions, tokens, how the provider fails
 //! ```
 
@@ -16,6 +17,7 @@ mod discovery;
 mod id_token;
 mod mode;
 mod person;
+mod shape;
 mod store;
 mod testing;
 mod token;
@@ -27,6 +29,7 @@ use rocket::config::{Ident, LogLevel, SecretKey, Shutdown};
 use rocket::{Build, Config, Rocket, routes};
 
 pub use crate::mode::{Endpoint, Mode};
+pub use crate::shape::Shape;
 pub use crate::store::Store;
 pub use crate::testing::Running;
 
@@ -59,6 +62,7 @@ fn rocket_with(store: Arc<Store>, port: u16) -> Rocket<Build> {
         testing::set_permissions,
         testing::revoke,
         testing::set_mode,
+        testing::set_shape,
         testing::health,
     ];
     rocket::custom(config).manage(store).mount("/", routes).mount("/", backdrop_pages::assets())

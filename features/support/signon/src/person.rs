@@ -13,6 +13,7 @@ use crate::Store;
 use crate::authorize::{Granted, message};
 use crate::client::{is_client, loopback_url};
 use crate::mode::{Answer, Endpoint, Mode, failure};
+use crate::shape::change;
 use crate::store::User;
 
 /// The bearer token of a request.
@@ -65,6 +66,7 @@ pub(crate) async fn user_info(bearer: Bearer<'_>, store: &State<Arc<Store>>) -> 
         "email_verified": email_verified,
         "groups": permissions,
     });
+    change(&mut claims, store.shape().user_info(&permissions));
     let left_out = match store.mode(Endpoint::Person) {
         Mode::NoGroups => "groups",
         Mode::NoEmail => "email",
@@ -82,8 +84,16 @@ pub(crate) fn sign_out() -> Result<Page, Status> {
 }
 
 /// Signs out as OpenID has it, and sends the person back to where the client wants.
-#[get("/oauth/sign_out?<post_logout_redirect_uri>")]
-pub(crate) fn sign_out_of_session(post_logout_redirect_uri: Option<&str>) -> Result<Granted, Status> {
+#[get("/oauth/sign_out?<post_logout_redirect_uri>&<id_token_hint>")]
+pub(crate) fn sign_out_of_session(
+    post_logout_redirect_uri: Option<&str>,
+    id_token_hint: Option<&str>,
+    store: &State<Arc<Store>>,
+) -> Result<Granted, Status> {
+    if store.shape().wants_hint() && id_token_hint.is_none_or(|token| token.split('.').count() != 3) {
+        return message(Status::BadRequest, "This is no sign-out", "id_token_hint is missing.")
+            .map(Granted::Wrong);
+    }
     match post_logout_redirect_uri.and_then(loopback_url) {
         Some(url) => Ok(Granted::Back(Box::new(Redirect::to(String::from(url))))),
         None => sign_out().map(Granted::Wrong),

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::id_token::Signer;
 use crate::mode::{Endpoint, Mode};
+use crate::shape::Shape;
 
 /// Everything that the provider knows.
 pub struct Store {
@@ -24,6 +25,7 @@ pub(crate) struct Known {
     /// By refresh token; each is good for one use.
     pub(crate) refresh: HashMap<String, Grant>,
     pub(crate) modes: HashMap<Endpoint, Mode>,
+    pub(crate) shape: Shape,
 }
 
 /// A test user.
@@ -68,6 +70,7 @@ impl Default for Store {
             access: HashMap::new(),
             refresh: HashMap::new(),
             modes: HashMap::new(),
+            shape: Shape::Plain,
         };
         Self { signer: Signer::new(), known: Mutex::new(known) }
     }
@@ -81,6 +84,13 @@ impl Store {
     /// How an endpoint answers.
     pub(crate) fn mode(&self, endpoint: Endpoint) -> Mode {
         self.lock().modes.get(&endpoint).copied().unwrap_or(Mode::Ok)
+    }
+}
+
+impl Store {
+    /// Whose answers it gives.
+    pub(crate) fn shape(&self) -> Shape {
+        self.lock().shape
     }
 }
 
@@ -98,7 +108,9 @@ impl Known {
 
     /// Gives an access token and a refresh token.
     pub(crate) fn give_tokens(&mut self, grant: &Grant) -> (String, String) {
-        let (access, refresh) = (random(), random());
+        let padded = |padding| format!("{}{}", random(), "x".repeat(padding));
+        let (access, refresh) = self.shape.padding();
+        let (access, refresh) = (padded(access), padded(refresh));
         self.access.insert(access.clone(), grant.clone());
         self.refresh.insert(refresh.clone(), grant.clone());
         (access, refresh)

@@ -11,6 +11,7 @@ use rocket::{Error, Ignite, Rocket, Shutdown, State, get, post};
 use serde_json::json;
 
 use crate::mode::{Answer, Endpoint, Mode};
+use crate::shape::Shape;
 use crate::store::Store;
 
 /// Changes what a user may do.
@@ -38,6 +39,14 @@ pub(crate) fn set_mode(endpoint: &str, mode: &str, store: &State<Arc<Store>>) ->
     }
 }
 
+/// Has it answer as another provider does, by its name in small letters: `auth0`, `cognito`, …
+#[post("/_test/shape", data = "<shape>")]
+pub(crate) fn set_shape(shape: &str, store: &State<Arc<Store>>) -> Status {
+    let Ok(shape) = shape.trim().parse() else { return Status::BadRequest };
+    store.set_shape(shape);
+    Status::NoContent
+}
+
 #[get("/_status")]
 pub(crate) fn health() -> Answer {
     Answer::json(&json!({"status": "ok", "message": "app is up"}))
@@ -59,6 +68,11 @@ impl Store {
     /// Makes all access tokens of a user worthless, but not the refresh tokens.
     pub fn expire(&self, email: &str) {
         self.lock().access.retain(|_, grant| grant.email != email);
+    }
+
+    /// Has it answer as another provider does.
+    pub fn set_shape(&self, shape: Shape) {
+        self.lock().shape = shape;
     }
 
     /// Has an endpoint answer in another way.

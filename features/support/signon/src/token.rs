@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::Store;
 use crate::client::is_authentic;
 use crate::mode::{Answer, Endpoint, Mode, failure};
+use crate::shape::change;
 use crate::store::{Grant, Known};
 
 #[derive(FromForm)]
@@ -53,7 +54,7 @@ pub(crate) async fn token(
     let (grant, is_first) = match form.grant_type.as_str() {
         "authorization_code" => (take_code(&mut known, &form), true),
         "refresh_token" => {
-            (form.refresh_token.as_deref().and_then(|token| known.refresh.remove(token)), false)
+            (form.refresh_token.as_deref().and_then(|token| take_refresh(&mut known, token)), false)
         }
         _ => return Answer::error(Status::BadRequest, "unsupported_grant_type"),
     };
@@ -68,19 +69,29 @@ pub(crate) async fn token(
         "token_type": "bearer",
         "expires_in": 7200,
     });
-    let mode = store.mode(Endpoint::Token);
+    let (mode, shape) = (store.mode(Endpoint::Token), store.shape());
     if mode != Mode::NoRefreshToken {
         answer["refresh_token"] = refresh.into();
     }
     if grant.openid {
         let nonce = grant.nonce.as_deref().filter(|_| is_first);
         let issuer = crate::discovery::issuer(headers.0.rocket().config());
-        match store.signer.id_token(&issuer, &user, nonce, &access, mode) {
+        match store.signer.id_token(&issuer, &user, nonce, &access, mode, shape) {
             Ok(id_token) => answer["id_token"] = id_token.into(),
             Err(_) => return Answer::error(Status::InternalServerError, "server_error"),
         }
     }
+    change(&mut answer, shape.tokens(is_first));
     Answer::json(&answer)
+}
+
+/// The grant of a refresh token, which is then good for nothing more, as a rule.
+fn take_refresh(known: &mut Known, token: &str) -> Option<Grant> {
+    if known.shape.keeps_refresh_token() {
+        known.refresh.get(token).cloned()
+    } else {
+        known.refresh.remove(token)
+    }
 }
 
 /// The grant of a code, which is then good for nothing more, if all fits it.

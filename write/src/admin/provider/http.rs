@@ -4,11 +4,13 @@ use std::error::Error;
 use std::pin::Pin;
 use std::time::Duration;
 
-use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
+use ::http::Request as HttpRequestBuilder;
+use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use oauth2::{AccessToken, AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Request, StatusCode};
 
-use super::ProviderError;
+use super::{Fault, ProviderError};
 
 /// How large an answer may be, in bytes.
 const MAX_ANSWER: usize = 1_000_000;
@@ -64,7 +66,8 @@ impl Http {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(ProviderError::Unexpected(format!("it is larger than {MAX_ANSWER} bytes")));
+                let problem = format!("it is larger than {MAX_ANSWER} bytes");
+                return Err(Fault::new("an answer of the provider", problem).into());
             }
             body.extend_from_slice(&chunk);
         }
@@ -72,6 +75,23 @@ impl Http {
         *answer.status_mut() = status;
         *answer.headers_mut() = std::mem::take(response.headers_mut());
         Ok(answer)
+    }
+}
+
+impl Http {
+    /// Asks for JSON at an address, with an access token if it takes one.
+    pub(super) async fn get(
+        &self,
+        address: &str,
+        token: Option<&AccessToken>,
+    ) -> Result<HttpResponse, ProviderError> {
+        let mut request = HttpRequestBuilder::get(address).header(ACCEPT, "application/json");
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.secret()));
+        }
+        let request = request.body(Vec::new());
+        let request = request.map_err(|_| Fault::new("access_token", "it cannot be sent in a header"))?;
+        self.send(request).await
     }
 }
 
@@ -88,11 +108,19 @@ fn cause(error: &reqwest::Error) -> String {
     if error.source().is_some() { cause.to_string() } else { "the request could not be sent".to_owned() }
 }
 
+/// Asks for tokens. What is JSON is found out by reading it, whatever an answer says that it is.
 impl<'c> AsyncHttpClient<'c> for Http {
     type Error = ProviderError;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
+        Box::pin(async move {
+            let mut response = self.send(request).await?;
+            response.headers_mut().remove(CONTENT_TYPE);
+            if response.status().is_success() {
+                *response.status_mut() = StatusCode::OK;
+            }
+            Ok(response)
+        })
     }
 }

@@ -1,21 +1,21 @@
 //! Signonotron2, the provider of the original Backdrop: OAuth 2 with codes, and `user.json`.
 
-use ::http::header::{ACCEPT, AUTHORIZATION};
-use ::http::{Request, StatusCode};
 use backdrop_common::settings::{ProviderUrl, SignInSettings};
-use oauth2::basic::{BasicClient, BasicTokenResponse};
 use oauth2::{
-    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, PkceCodeChallenge, RedirectUrl, TokenResponse, TokenUrl,
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, PkceCodeChallenge,
+    RedirectUrl, TokenResponse, TokenUrl,
 };
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde_json::Value as Json;
 use url::{Url, form_urlencoded};
 
+use super::fault::Answer;
 use super::http::Http;
-use super::{Challenge, Profile, ProviderError, Tokens};
+use super::tokens::{Client, TokenAnswer};
+use super::{Challenge, Fault, Profile, ProviderError, Tokens};
 
-type Client = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+/// What says who a person is.
+const NAME: &str = "user.json";
 
 /// A Signonotron2.
 pub(crate) struct Signon {
@@ -24,25 +24,11 @@ pub(crate) struct Signon {
     http: Http,
 }
 
-/// The answer of `user.json`.
-#[derive(Deserialize)]
-struct Answer {
-    user: Person,
-}
-
-#[derive(Deserialize)]
-struct Person {
-    uid: String,
-    name: String,
-    email: String,
-    permissions: Vec<String>,
-}
-
 impl Signon {
     pub(super) fn new(settings: &SignInSettings, redirect_url: String, http: Http) -> Self {
         let base_url = settings.base_url.clone();
         let is_url = "settings and public URLs are URLs, with a path too";
-        let client = BasicClient::new(ClientId::new(settings.client_id.clone()))
+        let client: Client = oauth2::Client::new(ClientId::new(settings.client_id.clone()))
             .set_client_secret(ClientSecret::new(settings.client_secret.expose_secret().to_owned()))
             .set_auth_uri(AuthUrl::new(base_url.join("/oauth/authorize")).expect(is_url))
             .set_token_uri(TokenUrl::new(base_url.join("/oauth/token")).expect(is_url))
@@ -93,31 +79,38 @@ impl Signon {
         let client_id = self.client.client_id().as_str();
         let query =
             form_urlencoded::Serializer::new(String::new()).append_pair("client_id", client_id).finish();
-        let request = Request::get(self.base_url.join(&format!("/user.json?{query}")))
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, format!("Bearer {}", access.secret()))
-            .body(Vec::new())
-            .map_err(|_| ProviderError::Unexpected("its token cannot be sent in a header".to_owned()))?;
-        let response = self.http.send(request).await?;
-        match response.status() {
-            StatusCode::OK => profile(response.body()),
-            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                Err(ProviderError::Refused(format!("user.json has status {status}")))
-            }
-            status => Err(ProviderError::Unexpected(format!("user.json has status {status}"))),
+        let address = self.base_url.join(&format!("/user.json?{query}"));
+        let response = self.http.get(&address, Some(access)).await?;
+        let status = response.status();
+        match status.as_u16() {
+            200 => Ok(profile(response.body())?),
+            401 | 403 => Err(ProviderError::Refused(format!("user.json has status {status}"))),
+            _ => Err(Fault::new(NAME, format_args!("the status is {status}")).into()),
         }
     }
 }
 
-fn tokens(answer: &BasicTokenResponse) -> Tokens {
-    Tokens { access: Some(answer.access_token().clone()), refresh: answer.refresh_token().cloned() }
+fn tokens(answer: &TokenAnswer) -> Tokens {
+    let (access, refresh) = (answer.access_token().clone(), answer.refresh_token().cloned());
+    Tokens { access: Some(access), refresh, id_token: None }
 }
 
+/// Who a person is. What is not used may be anything; a name that is none is not shown.
 fn profile(json: &[u8]) -> Result<Profile, ProviderError> {
-    let Answer { user } = serde_json::from_slice(json)
-        .map_err(|error| ProviderError::Unexpected(format!("user.json: {:?}", error.classify())))?;
-    let may = |permission: &str| user.permissions.iter().any(|given| given == permission);
-    Profile::new(&user.uid, &user.name, &user.email, (may("signin"), may("admin")))
+    let answer = Answer::parse(NAME, json)?;
+    let user = answer.get("user").and_then(Json::as_object).ok_or_else(|| answer.fault("user is missing"))?;
+    let uid = match user.get("uid") {
+        Some(Json::String(uid)) => uid.clone(),
+        Some(Json::Number(uid)) if !uid.is_f64() => uid.to_string(),
+        _ => return Err(answer.fault("user.uid is missing, or no text").into()),
+    };
+    let email = user.get("email").and_then(Json::as_str);
+    let email = email.ok_or_else(|| answer.fault("user.email is missing, or no text"))?;
+    let permissions = user.get("permissions").and_then(Json::as_array);
+    let permissions = permissions.ok_or_else(|| answer.fault("user.permissions is missing, or no list"))?;
+    let may = |permission: &str| permissions.iter().any(|given| given == permission);
+    let name = user.get("name").and_then(Json::as_str).unwrap_or_default();
+    Profile::new(&uid, name, email, (may("signin"), may("admin")))
 }
 
 #[cfg(test)]
@@ -148,6 +141,29 @@ mod tests {
         check(&user(&format!("{}@example.org", "x".repeat(200)), "[]"), None);
         check(&user("ann@example.org", "null"), None);
         check(r#"{"uid": "u1"}"#, None);
+        for odd in [
+            r#"{"user": {"uid": 17, "name": null, "email": "ann@example.org", "permissions": ["signin", 5]}}"#,
+            r#"{"user": {"uid": "u1", "email": " ann@example.org ", "permissions": ["signin"], "name": {}}}"#,
+            r#"{"user": {"uid": "u1", "email": "ann@example.org", "permissions": ["signin"],
+                "organisation_slug": 5, "disabled": "no"}, "more": []}"#,
+            "\u{feff}{\"user\": {\"uid\": \"u1\", \"email\": \"ann@example.org\", \"permissions\": [\"signin\"]}}",
+        ] {
+            check(odd, Some(("ann@example.org", true, false)));
+        }
+        for (json, field) in [
+            ("{}", "user is missing"),
+            (r#"{"user": []}"#, "user is missing"),
+            (r#"{"user": {"email": "a@b", "permissions": []}}"#, "user.uid is missing"),
+            (r#"{"user": {"uid": {}, "email": "a@b", "permissions": []}}"#, "user.uid is missing"),
+            (r#"{"user": {"uid": "u1", "permissions": []}}"#, "user.email is missing"),
+            (
+                r#"{"user": {"uid": "u1", "email": "a@b", "permissions": "signin"}}"#,
+                "user.permissions is missing",
+            ),
+        ] {
+            let said = profile(json.as_bytes()).expect_err(json).to_string();
+            assert!(said.contains(&format!("user.json: {field}")), "{said}");
+        }
         check("<html>", None);
     }
 }

@@ -148,8 +148,8 @@ mod tests {
             may_sign_in: true,
             is_admin: false,
         };
-        let session = Session::begin(profile.clone(), FormToken::new(), 1_000);
-        let tokens = Tokens { access: None, refresh: None };
+        let session = Session::begin(profile.clone(), FormToken::new(), 1_000_000);
+        let tokens = Tokens::default();
         let word = |at| Ok(Word { at, profile: profile.clone(), tokens: tokens.clone() });
         let holds = |at, answer, now| Asked { at, answer }.holds(&session, now);
         assert!(holds(1_300, word(1_300), 1_359));

@@ -1,6 +1,8 @@
 //! What a session is, and whether it still holds. Pure; times are seconds since 1970.
 
 use backdrop_common::settings::SignInSettings;
+use backdrop_common::storage::SessionsEnd;
+use backdrop_common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -26,6 +28,10 @@ pub(in crate::admin) struct Session {
     pub(super) form_token: FormToken,
     /// When it began.
     began: i64,
+    /// The same in milliseconds, by which it is known whether it was ended; 0 in a session of an earlier
+    /// version.
+    #[serde(default)]
+    began_millis: i64,
     /// When it was last renewed by use.
     used: i64,
     /// When the provider last said all this.
@@ -62,11 +68,23 @@ impl Lifetimes {
 }
 
 impl Session {
-    /// The session of somebody who has just signed in.
-    pub(super) fn begin(profile: Profile, form_token: FormToken, now: i64) -> Self {
+    /// The session of somebody who has just signed in, at a time in milliseconds since 1970.
+    pub(super) fn begin(profile: Profile, form_token: FormToken, now_millis: i64) -> Self {
         let Profile { uid, name, email, may_sign_in: _, is_admin } = profile;
         let id = Uuid::new_v4().to_string();
-        Self { id, uid, name, email, is_admin, form_token, began: now, used: now, checked: now }
+        let now = now_millis / 1_000;
+        let (began, used, checked) = (now, now, now);
+        Self { id, uid, name, email, is_admin, form_token, began, began_millis: now_millis, used, checked }
+    }
+
+    /// Whether an end of the sessions that began by an instant is one of this.
+    pub(super) fn is_ended_by(&self, begun_by: Option<Timestamp>) -> bool {
+        begun_by.is_some_and(|begun_by| self.began_millis <= begun_by.millis())
+    }
+
+    /// The end of this session.
+    pub(in crate::admin) fn end(&self) -> SessionsEnd {
+        SessionsEnd { of: self.id.clone(), begun_by: Timestamp::MAX, until: over(self.began_millis) }
     }
 
     pub(super) fn standing(&self, now: i64, lifetimes: &Lifetimes) -> Standing {
@@ -93,6 +111,16 @@ impl Session {
     }
 }
 
+/// The end of all sessions of a person that began until now.
+pub(in crate::admin) fn end_of_all(email: &str, now: Timestamp) -> SessionsEnd {
+    SessionsEnd { of: email.to_owned(), begun_by: now, until: over(now.millis()) }
+}
+
+/// When a session is over that began then, by any of our clocks.
+fn over(began_millis: i64) -> Timestamp {
+    Timestamp::from_millis(began_millis + (LONGEST + SKEW) * 1_000).unwrap_or(Timestamp::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +140,7 @@ mod tests {
             began: NOW - began,
             used: NOW - used,
             checked: NOW - checked,
-            ..Session::begin(profile, FormToken::new(), NOW)
+            ..Session::begin(profile, FormToken::new(), NOW * 1_000)
         }
     }
 
@@ -146,6 +174,25 @@ mod tests {
         assert_eq!(session(0, 1_440, 0).renewed(NOW, &LIFETIMES), None);
         let renewed = session(2_000, 1_441, 100).renewed(NOW, &LIFETIMES).expect("a renewed session");
         assert_eq!((renewed.began, renewed.used, renewed.checked), (NOW - 2_000, NOW, NOW - 100));
+    }
+
+    #[test]
+    fn which_sessions_an_end_is_about() {
+        let at = |millis| Timestamp::from_millis(millis).expect("a time");
+        let session = session(0, 0, 0);
+        assert!(!session.is_ended_by(None));
+        assert!(!session.is_ended_by(Some(at(NOW * 1_000 - 1))), "it began after");
+        assert!(session.is_ended_by(Some(at(NOW * 1_000))));
+        assert!(session.is_ended_by(Some(session.end().begun_by)));
+        let longest = at((NOW + LONGEST + SKEW) * 1_000);
+        assert_eq!((session.end().of, session.end().until), (session.id.clone(), longest));
+        let all = end_of_all("ann@example.org", at(NOW * 1_000));
+        assert_eq!((all.of.as_str(), all.begun_by, all.until), ("ann@example.org", at(NOW * 1_000), longest));
+        let json = serde_json::to_value(&session).expect("JSON");
+        let mut of_before = json.as_object().expect("an object").clone();
+        of_before.remove("began_millis");
+        let of_before: Session = serde_json::from_value(of_before.into()).expect("a session");
+        assert!(of_before.is_ended_by(Some(at(0))), "one of an earlier version by any");
     }
 
     #[test]

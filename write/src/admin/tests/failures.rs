@@ -1,5 +1,7 @@
 //! What people see when the provider fails. It is never a 500, and nothing waits longer than it may.
 
+use std::sync::Arc;
+
 use backdrop_common::settings::ProviderKind;
 use backdrop_signon::{Endpoint, Mode};
 use rocket::async_test;
@@ -72,7 +74,7 @@ async fn a_provider_that_is_gone_is_said() {
         let site = Site::new(kind).await;
         let back = site.agree(Some("olive")).await;
         let Site { client, provider, .. } = site;
-        provider.stop().await;
+        Arc::into_inner(provider).expect("one provider").stop().await;
         let answer = read(client.get(back).dispatch().await).await;
         check(&answer, Status::ServiceUnavailable, &format!("{kind:?}"));
     }

@@ -25,7 +25,8 @@ const FOR_EVERYBODY: [&str; 6] = [
     "/_user/not_authorized",
 ];
 /// Pages, and what a person without the permission `admin` sees who is granted nothing.
-const PAGES: [(&str, Status); 7] = [
+const PAGES: [(&str, Status); 8] = [
+    ("/_user/sessions", Status::Ok),
     ("/_user/buckets/<name>", Status::NotFound),
     ("/_user/new-bucket", Status::Forbidden),
     ("/_user/buckets/<name>/edit", Status::Forbidden),
@@ -34,13 +35,16 @@ const PAGES: [(&str, Status); 7] = [
     ("/_user/audit", Status::Forbidden),
     ("/<bucket>/upload", Status::NotFound),
 ];
+/// A form that everybody may send who is signed in; see `sessions.rs`.
+const FOR_ONESELF: &str = "/_user/sessions/end";
 /// A file that can be stored.
 const FILE: &str = "station,rain\r\nAlki,5\r\n";
 const UPLOAD: &str = "/<bucket>/upload";
 const STORE: &str = "/<bucket>/upload/store";
 /// Forms without their token, what the same person is answered, and what an administrator is whose form has
 /// the right one. All are such as change something; the last takes away what the others need.
-const FORMS: [(&str, &str, Status, Status); 9] = [
+const FORMS: [(&str, &str, Status, Status); 10] = [
+    ("/_user/users/end-sessions", "email=una@example.org", Status::Forbidden, Status::SeeOther),
     ("/_user/buckets", "name=new&max_age_expected=", Status::Forbidden, Status::Ok),
     ("/_user/buckets/<name>/edit", "version=VERSION&queryable=on", Status::Forbidden, Status::SeeOther),
     ("/_user/buckets/<name>/token", "action=revoke", Status::Forbidden, Status::SeeOther),
@@ -124,7 +128,8 @@ fn every_route_is_in_a_table() {
     };
     let pages = PAGES.iter().map(|(route, _)| *route).chain(FOR_EVERYBODY);
     assert_eq!(of(Method::Get), pages.map(str::to_owned).collect());
-    assert_eq!(of(Method::Post), FORMS.iter().map(|(route, ..)| (*route).to_owned()).collect());
+    let forms = FORMS.iter().map(|(route, ..)| *route).chain([FOR_ONESELF]);
+    assert_eq!(of(Method::Post), forms.map(str::to_owned).collect());
     let others = routes().into_iter().chain(upload_routes());
     let others = others.filter(|route| !matches!(route.method, Method::Get | Method::Post));
     assert_eq!(others.count(), 0);

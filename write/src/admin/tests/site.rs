@@ -11,7 +11,7 @@ use backdrop_common::timestamp::Timestamp;
 use backdrop_signon::Running;
 use reqwest::redirect::Policy;
 use rocket::form::FromForm;
-use rocket::http::{ContentType, Status};
+use rocket::http::{ContentType, Cookie, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{get, post, routes};
 use tempfile::TempDir;
@@ -29,12 +29,12 @@ const PORT: u16 = 3039;
 /// An installation, its provider and one browser.
 pub(super) struct Site {
     pub(super) client: Client,
-    pub(super) provider: Running,
+    pub(super) provider: Arc<Running>,
     pub(super) engine: Arc<dyn StorageEngine>,
     settings: Settings,
     timeouts: Timeouts,
     now: Arc<AtomicI64>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 /// What came back, read to its end.
@@ -43,6 +43,8 @@ pub(super) struct Answer {
     pub(super) status: Status,
     pub(super) location: Option<String>,
     pub(super) retry_after: Option<String>,
+    pub(super) cache_control: Option<String>,
+    pub(super) clear_site_data: Option<String>,
     pub(super) cookies: Vec<String>,
     pub(super) body: String,
 }
@@ -100,7 +102,8 @@ impl Site {
         let engine = open(&url, &options).await.expect("an engine");
         let now = Arc::new(AtomicI64::new(Timestamp::now().millis()));
         let client = client(&settings, timeouts, &engine, &now).await;
-        Self { client, provider, engine, settings, timeouts, now, _folder: folder }
+        let (provider, folder) = (Arc::new(provider), Arc::new(folder));
+        Self { client, provider, engine, settings, timeouts, now, folder }
     }
 
     /// Another browser; or the same app after a restart.
@@ -108,8 +111,37 @@ impl Site {
         client(&self.settings, self.timeouts, &self.engine, &self.now).await
     }
 
+    /// Another browser at the same installation, with a tracker of its own cookies.
+    pub(super) async fn beside(site: &Self) -> Self {
+        Self {
+            client: site.another().await,
+            provider: Arc::clone(&site.provider),
+            engine: Arc::clone(&site.engine),
+            settings: site.settings.clone(),
+            timeouts: site.timeouts,
+            now: Arc::clone(&site.now),
+            folder: Arc::clone(&site.folder),
+        }
+    }
+
+    /// What the handlers of the app share.
+    pub(super) fn app(&self) -> WriteApp {
+        WriteApp::new(&self.settings, Arc::clone(&self.engine), PORT)
+    }
+
+    /// The same app on another store.
+    pub(super) async fn with_store(&self, engine: Arc<dyn StorageEngine>) -> Client {
+        client(&self.settings, self.timeouts, &engine, &self.now).await
+    }
+
     pub(super) fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds * 1_000, Ordering::Relaxed);
+    }
+
+    /// The cookie whose name begins so.
+    pub(super) fn cookie(&self, name: &str) -> Cookie<'static> {
+        let cookies = self.client.cookies();
+        cookies.iter().find(|cookie| cookie.name().starts_with(name)).cloned().expect("a cookie")
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
@@ -204,6 +236,8 @@ pub(super) async fn read(response: LocalResponse<'_>) -> Answer {
         status: response.status(),
         location: header("Location"),
         retry_after: header("Retry-After"),
+        cache_control: header("Cache-Control"),
+        clear_site_data: header("Clear-Site-Data"),
         cookies: response.headers().get("Set-Cookie").map(str::to_owned).collect(),
         body: response.into_string().await.unwrap_or_default(),
     }

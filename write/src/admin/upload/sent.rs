@@ -148,8 +148,7 @@ mod tests {
     use std::sync::Arc;
 
     use backdrop_common::settings::{ProviderKind, Settings, SignInSettings};
-    use backdrop_common::storage::StorageErrorKind;
-    use backdrop_common::storage::failing::FailingEngine;
+    use backdrop_common::storage::SqliteEngine;
     use rocket::data::ToByteUnit;
     use rocket::http::CookieJar;
     use rocket::http::{ContentType, Header};
@@ -177,21 +176,21 @@ mod tests {
             is_admin: false,
         };
         let cookies = app.sign_in.as_ref().expect("a provider").cookies(jar);
-        let tokens = Tokens { access: None, refresh: None };
-        cookies.begin(profile, &tokens, (app.clock)().millis() / 1_000).expect("cookies");
+        let tokens = Tokens::default();
+        cookies.begin(profile, &tokens, (app.clock)().millis()).expect("cookies");
     }
 
     /// A browser in which nobody is signed in.
     async fn stranger(max: usize) -> Client {
-        let engine =
-            FailingEngine { kind: StorageErrorKind::Internal, bucket: None, endless: None, pages: 0 };
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = SqliteEngine::open(&folder.path().join("backdrop.db")).expect("a database");
         let max_upload_bytes = u32::try_from(max).ok().and_then(NonZeroU32::new).expect("a size");
         let sign_in = SignInSettings::for_testing(ProviderKind::Signon, "http://127.0.0.1:9");
         let settings = Settings { max_upload_bytes, sign_in: Some(sign_in), ..Settings::default() };
         let app = WriteApp::new(&settings, Arc::new(engine), 0);
         let limits = rocket::data::Limits::default().limit("data-form", form_limit(max).bytes());
         let config = rocket::Config { limits, ..rocket::Config::debug_default() };
-        let rocket = rocket::custom(config).manage(app).mount("/", routes![show, sign_in]);
+        let rocket = rocket::custom(config).manage(app).manage(folder).mount("/", routes![show, sign_in]);
         Client::tracked(rocket).await.expect("an app")
     }
 
