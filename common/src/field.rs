@@ -4,9 +4,13 @@
 //! field    = ( letter | "_" ) ( letter | digit | "_" )+      (ASCII, either case)
 //! reserved = a field that starts with "_"
 //! ```
+//!
+//! A name has at most [`FIELD_NAME_BYTES`].
 
 use std::fmt;
 use std::sync::Arc;
+
+use crate::limits::FIELD_NAME_BYTES;
 
 /// The name of a field, checked: a record's key, or what a query filters, groups, sorts or collects
 /// by. Nothing else reaches an engine, so nothing that starts with `$` or holds a dot does.
@@ -14,9 +18,10 @@ use std::sync::Arc;
 pub struct FieldName(Arc<str>);
 
 impl FieldName {
-    /// Takes the name if it is well formed.
+    // DIFFERENCE: Backdrop took names of any length, and so a query could ask for gigabytes of its own words.
+    /// Takes the name if it is well formed and no longer than a name may be.
     pub fn parse(name: &str) -> Option<Self> {
-        is_field_name(name).then(|| Self(name.into()))
+        (name.len() <= FIELD_NAME_BYTES && is_field_name(name)).then(|| Self(name.into()))
     }
 
     /// The name as text.
@@ -87,6 +92,13 @@ mod tests {
         {
             assert!(!is_field_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn names_have_a_length() {
+        let longest = "a".repeat(FIELD_NAME_BYTES);
+        assert!(FieldName::parse(&longest).is_some());
+        assert!(FieldName::parse(&format!("{longest}a")).is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod value;
 
 pub mod limits;
 
+pub mod excerpt;
 pub mod field;
 pub mod room;
 pub mod token;

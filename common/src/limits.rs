@@ -17,6 +17,25 @@ pub const HEAD_BYTES: usize = 64 * 1024;
 /// The most columns of raw records as CSV. Each row has a place for each column.
 pub const CSV_COLUMNS: usize = 10_000;
 
+/// The bytes of the longest `_id`, sent or made from `auto_ids`. An index has it, and so has a path.
+pub const RECORD_ID_BYTES: usize = 1_024;
+
+/// The bytes of the longest name of a new bucket, data group, data type or upload filter.
+pub const CONFIGURED_NAME_BYTES: usize = 255;
+/// How many fields may make an `_id`, and how many filters an upload may run through.
+pub const CONFIGURED_NAMES: usize = 100;
+/// The bytes of the longest email address; RFC 5321 has 64 for the name, an `@`, and 255 for the host.
+pub const EMAIL_BYTES: usize = 320;
+
+/// The bytes of the longest query string that is taken apart.
+pub const QUERY_BYTES: usize = 32_768;
+/// How often `filter_by` may be given, or `filter_by_prefix`. Pages that people look at give a few.
+pub const FILTER_VALUES: usize = 1_000;
+/// How often `group_by` may be given.
+pub const GROUP_KEYS: usize = 100;
+/// How often `collect` may be given. A column is as long as the answer, and there are two where no method is given.
+pub const COLLECTED: usize = 100;
+
 /// A bound, as the documentation tells of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
@@ -68,6 +87,34 @@ pub const LIMITS: &[Limit] = &[
         unit: "columns",
         beyond: "400; as JSON there is no such bound",
     },
+    Limit {
+        what: "an `_id`, one of `auto_ids` too",
+        most: RECORD_ID_BYTES,
+        unit: "bytes",
+        beyond: "400; nothing of the request is stored",
+    },
+    Limit {
+        what: "the name of a bucket, `data_group`, `data_type`, a name in `upload_filters`",
+        most: CONFIGURED_NAME_BYTES,
+        unit: "bytes",
+        beyond: "the configuration is refused",
+    },
+    Limit {
+        what: "`auto_ids` and `upload_filters` of a bucket",
+        most: CONFIGURED_NAMES,
+        unit: "names",
+        beyond: "the configuration is refused",
+    },
+    Limit { what: "an email address", most: EMAIL_BYTES, unit: "bytes", beyond: "the user is refused" },
+    Limit { what: "a query string", most: QUERY_BYTES, unit: "bytes", beyond: "400" },
+    Limit {
+        what: "`filter_by` in a query, and `filter_by_prefix`",
+        most: FILTER_VALUES,
+        unit: "times",
+        beyond: "400",
+    },
+    Limit { what: "`group_by` in a query", most: GROUP_KEYS, unit: "times", beyond: "400" },
+    Limit { what: "`collect` in a query", most: COLLECTED, unit: "times", beyond: "400" },
 ];
 
 /// The table as Markdown.

@@ -1,6 +1,7 @@
 //! Records: what is stored. From a request to a record the way is one: a body is parsed into
 //! [`sent::SentRecord`]s, which `checks` turns into [`Record`]s or into the list of their faults.
 
+pub mod bounds;
 pub mod checks;
 pub mod schema;
 pub mod sent;

@@ -15,6 +15,7 @@ mod made_id;
 mod mongo;
 mod new_records;
 mod pages;
+mod record_table;
 pub(crate) mod registry_document;
 mod sequence;
 mod sqlite;
@@ -44,6 +45,7 @@ pub use error::{StorageError, StorageErrorKind};
 pub use mongo::MongoEngine;
 pub use new_records::NewRecords;
 pub use pages::{PAGE_BYTES, PAGES, RecordPages, WantedNames};
+pub use record_table::RecordTable;
 pub use sqlite::SqliteEngine;
 pub use url::{DatabaseUrl, StorageOptions};
 

@@ -27,7 +27,7 @@ mod writer;
 use std::sync::Arc;
 
 pub use error::TransferError;
-pub use export::{ExportOptions, export};
+pub use export::{ExportOptions, Exported, LargeRecord, export};
 pub use folder::{DatabaseName, InvalidDatabaseName};
 pub use plan::{PlannedBucket, RestoreOptions, RestorePlan, plan};
 pub use restore::restore;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::BucketName;
+use crate::excerpt::beginning;
+use crate::limits::EMAIL_BYTES;
 
 /// A person with an account at the sign-in provider, named by email.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,14 @@ pub enum InvalidUser {
     /// A text is no email address.
     #[error("\"{0}\" is not an email address: text with one \"@\" and no white space")]
     Email(String),
+    /// An email address is longer than one may be.
+    #[error("an email address has at most {EMAIL_BYTES} bytes, and \"{beginning}\" has {bytes}")]
+    Long {
+        /// How it begins.
+        beginning: String,
+        /// How long it is.
+        bytes: usize,
+    },
 }
 
 impl User {
@@ -40,8 +50,17 @@ impl User {
     ///
     /// # Errors
     ///
-    /// [`InvalidUser::Email`] if the text is no address.
+    /// [`InvalidUser::Email`] if the text is no address, [`InvalidUser::Long`] if it is too long for one.
     pub fn new(email: &str) -> Result<Self, InvalidUser> {
+        let user = Self::known(email)?;
+        if email.len() > EMAIL_BYTES {
+            return Err(InvalidUser::Long { beginning: beginning(email).into_owned(), bytes: email.len() });
+        }
+        Ok(user)
+    }
+
+    /// A user that a store has, whose address may be longer than that of a new one.
+    pub(crate) fn known(email: &str) -> Result<Self, InvalidUser> {
         let parts = email.split_once('@');
         let valid = parts.is_some_and(|(name, host)| {
             !name.is_empty()
@@ -50,7 +69,7 @@ impl User {
                 && !email.contains(char::is_whitespace)
         });
         if !valid {
-            return Err(InvalidUser::Email(email.to_owned()));
+            return Err(InvalidUser::Email(beginning(email).into_owned()));
         }
         Ok(Self { email: email.to_lowercase(), buckets: Vec::new() })
     }
@@ -120,5 +139,8 @@ mod tests {
         for email in ["", "ann", "@b", "a@", "a@b@c", "a b@c"] {
             assert_eq!(User::new(email), Err(InvalidUser::Email(email.to_owned())));
         }
+        assert!(User::new(&format!("{}@b", "a".repeat(EMAIL_BYTES - 2))).is_ok());
+        let long = User::new(&format!("{}@b", "a".repeat(EMAIL_BYTES - 1))).expect_err("too long");
+        assert!(long.to_string().ends_with("…\" has 321"), "{long}");
     }
 }

@@ -151,6 +151,18 @@ Feature: Uploading a file
     Then the page says "There are 2 groups of merged cells"
     And the page says "B2:B3 and B4:B5"
 
+  Scenario: A heading that is longer than the name of a field may be
+    Given a file "rain.csv"
+      """
+      day,rain_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+      2015-03-01,5
+      """
+    When I open "/weather/upload" of the write app
+    And I choose the file "rain.csv" for "File"
+    And I press "Show me what is in it"
+    Then the page says "has 129 bytes, and a heading has at most 128"
+    And nothing is stored in "weather"
+
   Scenario: A workbook
     When I open "/weather/upload" of the write app
     And I choose the file "weather.xlsx" for "File"

@@ -7,6 +7,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "steps are given what was parsed by value")]
 
 mod steps {
+    mod bounds;
     mod browser;
     mod connections;
     mod explorer;

@@ -141,7 +141,7 @@ Feature: The body of a request
     And nothing is stored in "foo"
 
   Scenario: Ten megabytes are allowed by default
-    When I post a record of 10485760 bytes to "/foo"
+    When I post a list of records of 10485760 bytes to "/foo"
     Then it is accepted
 
   Scenario: More than ten megabytes are not allowed by default

@@ -124,7 +124,7 @@ async fn store(
 }
 
 /// How much memory a fault takes, about, with its message on its way to the client.
-const PER_FAULT: usize = 512;
+const PER_FAULT: usize = 1024;
 
 /// Parses and checks a body. What comes of it is ready to be stored, and has its own room.
 fn new_records(

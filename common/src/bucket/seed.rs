@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::{BucketConfig, BucketName, DEFAULT_MAX_AGE_EXPECTED, TokenChange, UploadFormat};
-use crate::field::FieldName;
+use crate::excerpt::beginning;
+use crate::field::is_field_name;
+use crate::limits::{CONFIGURED_NAME_BYTES, CONFIGURED_NAMES, FIELD_NAME_BYTES};
 use crate::record::schema::RecordSchema;
 use crate::token::TokenHash;
 
@@ -55,6 +57,28 @@ pub enum InvalidBucket {
         /// What it is.
         given: String,
     },
+    /// A text is longer than it may be.
+    #[error("{}{setting} has a name of {bytes} bytes, and at most {max} are allowed", place(*.index))]
+    Long {
+        /// Its place in the list, from 0; none for a configuration on its own.
+        index: Option<usize>,
+        /// The name of the setting.
+        setting: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        max: usize,
+    },
+    /// A list has more names than it may have.
+    #[error("{}{setting} has {names} names, and at most {CONFIGURED_NAMES} are allowed", place(*.index))]
+    Many {
+        /// Its place in the list, from 0; none for a configuration on its own.
+        index: Option<usize>,
+        /// The name of the setting.
+        setting: &'static str,
+        /// How many there are.
+        names: usize,
+    },
     /// One half of the second address is missing.
     #[error("{}data_group and data_type come together or not at all", place(*.index))]
     HalfAddress {
@@ -95,9 +119,11 @@ pub fn parse_seeds(json: &str) -> Result<Vec<BucketSeed>, InvalidBucket> {
     let mut names = HashSet::new();
     for (index, entry) in entries.into_iter().enumerate() {
         let Json::Object(settings) = entry else {
-            return Err(InvalidBucket::NotAnObject { index, given: entry.to_string() });
+            let given = beginning(&entry.to_string()).into_owned();
+            return Err(InvalidBucket::NotAnObject { index, given });
         };
         let seed = parse_seed(Some(index), settings)?;
+        check_bounds(Some(index), &seed.config)?;
         if !names.insert(seed.config.name.clone()) {
             return Err(InvalidBucket::Twice { index, name: seed.config.name });
         }
@@ -143,6 +169,35 @@ pub fn parse_seed(index: Option<usize>, settings: Map<String, Json>) -> Result<B
     Ok(BucketSeed { config, token, has_short_token, unknown: seed.settings.keys().cloned().collect() })
 }
 
+/// Looks at how long the names of a new configuration are, and how many. What a store has already is taken as
+/// it is.
+///
+/// # Errors
+///
+/// The first bound that it is beyond.
+pub fn check_bounds(index: Option<usize>, config: &BucketConfig) -> Result<(), InvalidBucket> {
+    let texts = [
+        ("name", Some(config.name.as_str())),
+        ("data_group", config.data_group.as_deref()),
+        ("data_type", config.data_type.as_deref()),
+    ];
+    let filters = config.upload_filters.iter().map(|name| ("upload_filters", Some(name.as_str())));
+    let ids = config.auto_ids.iter().map(|name| ("auto_ids", Some(name.as_str())));
+    for (setting, text) in texts.into_iter().chain(filters).chain(ids) {
+        let max = if setting == "auto_ids" { FIELD_NAME_BYTES } else { CONFIGURED_NAME_BYTES };
+        let bytes = text.map_or(0, str::len);
+        if bytes > max {
+            return Err(InvalidBucket::Long { index, setting, bytes, max });
+        }
+    }
+    for (setting, names) in [("auto_ids", &config.auto_ids), ("upload_filters", &config.upload_filters)] {
+        if names.len() > CONFIGURED_NAMES {
+            return Err(InvalidBucket::Many { index, setting, names: names.len() });
+        }
+    }
+    Ok(())
+}
+
 /// Takes the known settings out of an entry; what is left is unknown.
 struct SeedReader {
     index: Option<usize>,
@@ -164,7 +219,8 @@ impl SeedReader {
     }
 
     fn fault(&self, setting: &'static str, allowed: &'static str, given: &Json) -> InvalidBucket {
-        InvalidBucket::Setting { index: self.index, setting, allowed, given: given.to_string() }
+        let given = beginning(&given.to_string()).into_owned();
+        InvalidBucket::Setting { index: self.index, setting, allowed, given }
     }
 
     fn flag(&mut self, setting: &'static str, default: bool) -> Result<bool, InvalidBucket> {
@@ -226,7 +282,7 @@ fn texts(value: &Json) -> Option<Vec<String>> {
 }
 
 fn field_names(value: &Json) -> Option<Vec<String>> {
-    texts(value).filter(|names| names.iter().all(|name| FieldName::parse(name).is_some()))
+    texts(value).filter(|names| names.iter().all(|name| is_field_name(name)))
 }
 
 #[cfg(test)]
@@ -267,6 +323,34 @@ mod tests {
     fn a_cap_is_for_realtime_buckets() {
         let seeds = parse_seeds(r#"[{"name": "foo", "capped_size": 5040}]"#).expect("a seed");
         assert_eq!(seeds[0].config.cap(), None);
+    }
+
+    #[test]
+    fn names_have_a_length_and_lists_too() {
+        let seed = |setting: &str, value: Json| {
+            let mut entry = serde_json::json!({"name": "foo", "data_group": "g", "data_type": "t"});
+            entry[setting] = value;
+            parse_seeds(&serde_json::json!([entry]).to_string())
+                .map(|_| ())
+                .map_err(|fault| fault.to_string())
+        };
+        let text = |bytes: usize| Json::from("n".repeat(bytes));
+        for setting in ["name", "data_group", "data_type"] {
+            assert_eq!(seed(setting, text(255)), Ok(()));
+            let message = format!("entry 0: {setting} has a name of 256 bytes, and at most 255 are allowed");
+            assert_eq!(seed(setting, text(256)), Err(message));
+        }
+        assert!(seed("upload_filters", vec![text(256)].into()).is_err());
+        assert!(seed("auto_ids", vec![text(129)].into()).is_err());
+        let Json::Object(known) = serde_json::json!({"name": text(300)}) else { panic!("an object") };
+        assert!(parse_seed(None, known).is_ok(), "a bucket of before the bounds");
+        for setting in ["auto_ids", "upload_filters"] {
+            assert_eq!(seed(setting, vec![text(128); 100].into()), Ok(()));
+            let message = format!("entry 0: {setting} has 101 names, and at most 100 are allowed");
+            assert_eq!(seed(setting, vec![text(128); 101].into()), Err(message));
+        }
+        let long = seed("queryable", text(1_000_000)).expect_err("no flag");
+        assert!(long.len() < 300, "{long}");
     }
 
     #[test]

@@ -5,6 +5,8 @@ use percent_encoding::percent_decode;
 
 use super::rules::{self, InvalidQuery};
 use super::{GroupQuery, GroupSort, Query, RecordQuery, Selection};
+use crate::excerpt::beginning;
+use crate::limits::{COLLECTED, FILTER_VALUES, GROUP_KEYS, QUERY_BYTES};
 use crate::timestamp::Timestamp;
 
 /// The parameters of a query, as sent. Of a repeated parameter with a single value the first
@@ -43,8 +45,12 @@ impl QueryArgs {
     ///
     /// # Errors
     ///
-    /// [`InvalidQuery`] for a parameter that there is not, and for text that is not UTF-8.
+    /// [`InvalidQuery`] for a parameter that there is not, for one that is there too often, and for text that
+    /// is not UTF-8 or too long.
     pub fn parse(query_string: &str) -> Result<Self, InvalidQuery> {
+        if query_string.len() > QUERY_BYTES {
+            return Err(InvalidQuery::LongQuery { bytes: query_string.len() });
+        }
         let mut args = Self::default();
         for pair in query_string.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -72,13 +78,16 @@ impl QueryArgs {
     }
 
     fn add(&mut self, name: &str, value: String) -> Result<(), InvalidQuery> {
-        let repeatable = match name {
-            "filter_by" => &mut self.filter_by,
-            "filter_by_prefix" => &mut self.filter_by_prefix,
-            "group_by" => &mut self.group_by,
-            "collect" => &mut self.collect,
+        let (parameter, repeatable, max) = match name {
+            "filter_by" => ("filter_by", &mut self.filter_by, FILTER_VALUES),
+            "filter_by_prefix" => ("filter_by_prefix", &mut self.filter_by_prefix, FILTER_VALUES),
+            "group_by" => ("group_by", &mut self.group_by, GROUP_KEYS),
+            "collect" => ("collect", &mut self.collect, COLLECTED),
             _ => return Err(InvalidQuery::UnrecognisedParameter),
         };
+        if repeatable.len() == max {
+            return Err(InvalidQuery::TooOften { parameter, max });
+        }
         repeatable.push(value);
         Ok(())
     }
@@ -150,7 +159,7 @@ impl QueryArgs {
 fn decode(text: &str) -> Result<String, InvalidQuery> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode(spaced.as_bytes()).decode_utf8();
-    decoded.map(Into::into).map_err(|_| InvalidQuery::NotUtf8(text.to_owned()))
+    decoded.map(Into::into).map_err(|_| InvalidQuery::NotUtf8(beginning(text).into_owned()))
 }
 
 #[cfg(test)]
@@ -158,6 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::limits::FIELD_NAME_BYTES;
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).expect("a time")
@@ -166,6 +176,76 @@ mod tests {
     fn parse(query: &str, raw_queries_allowed: bool) -> Result<Query, InvalidQuery> {
         let now = at("2014-06-18T12:30");
         QueryArgs::parse(query)?.into_query(&QueryContext { raw_queries_allowed, now, max_rows: 1000 })
+    }
+
+    /// So many times the same, with a number in each place of `#`.
+    fn repeated(pattern: &str, times: usize) -> String {
+        (0..times).map(|number| pattern.replace('#', &number.to_string())).collect::<Vec<_>>().join("&")
+    }
+
+    #[test]
+    fn just_within_a_bound_of_queries_and_just_beyond() {
+        #[track_caller]
+        fn check(within: &str, beyond: &str, message: &str) {
+            assert!(parse(within, true).is_ok(), "{within}");
+            let refused = parse(beyond, true).expect_err(beyond).to_string();
+            assert_eq!(refused, message);
+        }
+        for (pattern, parameter, max) in [
+            ("filter_by=aa:#", "filter_by", FILTER_VALUES),
+            ("filter_by=field_#:1", "filter_by", FILTER_VALUES),
+            ("filter_by_prefix=aa:#", "filter_by_prefix", FILTER_VALUES),
+            ("group_by=field_#", "group_by", GROUP_KEYS),
+        ] {
+            let message = format!("{parameter} can be given at most {max} times in a query");
+            check(&repeated(pattern, max), &repeated(pattern, max + 1), &message);
+        }
+        let collect = |times| format!("group_by=aa&{}", repeated("collect=field_#", times));
+        check(
+            &collect(COLLECTED),
+            &collect(COLLECTED + 1),
+            "collect can be given at most 100 times in a query",
+        );
+        let query = |bytes: usize| format!("filter_by=aa:{}", "x".repeat(bytes - "filter_by=aa:".len()));
+        check(
+            &query(QUERY_BYTES),
+            &query(QUERY_BYTES + 1),
+            "The query string has 32769 bytes; at most 32768 are allowed",
+        );
+        let (longest, beginning) = ("n".repeat(FIELD_NAME_BYTES), "n".repeat(100));
+        for (parameter, query) in [
+            ("filter_by", "filter_by=#:x"),
+            ("filter_by_prefix", "filter_by_prefix=#:x"),
+            ("group_by", "group_by=#"),
+            ("collect", "group_by=aa&collect=#"),
+            ("collect", "group_by=aa&collect=#:sum"),
+            ("sort_by", "sort_by=#:ascending"),
+        ] {
+            let with = |name: &str| query.replace('#', name);
+            let message = format!(
+                "{parameter} names a field with 129 bytes, and a name has at most 128: \"{beginning}…\""
+            );
+            check(&with(&longest), &with(&format!("{longest}n")), &message);
+        }
+    }
+
+    #[test]
+    fn no_message_is_as_long_as_its_query() {
+        let long = "x".repeat(20_000);
+        let columns = format!("group_by=aa&{}", repeated(&format!("collect={}_#", "c".repeat(110)), 100));
+        for query in [
+            format!("filter_by={long}"),
+            format!("sort_by=aa:{long}"),
+            format!("group_by=aa&sort_by=aa:{long}:ascending"),
+            format!("{columns}&sort_by=bb:ascending"),
+            format!("period={long}&duration=2"),
+            format!("filter_by=aa:%ff{long}"),
+            format!("{long}=1"),
+            format!("start_at={long}&end_at={long}"),
+        ] {
+            let message = parse(&query, true).expect_err(&query).to_string();
+            assert!(message.len() < 5_000, "{message}");
+        }
     }
 
     /// Every rule's message, in the order of the rules, each with a query that breaks it.

@@ -3,12 +3,16 @@
 //!
 //! The texts are Backdrop's. Each rule turns text into a type, so that nothing is read twice.
 
+use std::collections::HashMap;
+
 use super::args::QueryArgs;
 use super::{
     Anchor, Collect, CollectMethod, Direction, Filter, GroupQuery, RecordSort, Test, TimeRange, Wanted,
     Window,
 };
+use crate::excerpt::beginning;
 use crate::field::FieldName;
+use crate::limits::{FIELD_NAME_BYTES, QUERY_BYTES};
 use crate::period::Period;
 use crate::timestamp::Timestamp;
 
@@ -24,6 +28,16 @@ pub enum InvalidQuery {
     UnrecognisedParameter,
     #[error("the query must be UTF-8, percent-encoded, which \"{0}\" is not")]
     NotUtf8(String),
+    // DIFFERENCE: Backdrop took queries of any length, and names of any length in them.
+    #[error("The query string has {bytes} bytes; at most {} are allowed", QUERY_BYTES)]
+    LongQuery { bytes: usize },
+    #[error("{parameter} can be given at most {max} times in a query")]
+    TooOften { parameter: &'static str, max: usize },
+    #[error(
+        "{parameter} names a field with {bytes} bytes, and a name has at most {}: \"{name}\"",
+        FIELD_NAME_BYTES
+    )]
+    LongName { parameter: &'static str, name: String, bytes: usize },
     #[error("Either 'duration' or both 'start_at' and 'end_at' are required for a period query")]
     PeriodWithoutSpan,
     #[error("A period query can only be limited if it is grouped - please add 'group_by'")]
@@ -143,27 +157,50 @@ pub(super) fn filters(args: &QueryArgs) -> Result<Vec<Filter>, InvalidQuery> {
         return Err(InvalidQuery::BothFilters);
     }
     let mut filters: Vec<Filter> = Vec::new();
+    // There may be many fields, so none is looked for among all of them.
+    let mut places: HashMap<FieldName, usize> = HashMap::new();
+    let mut place_of = |filters: &mut Vec<Filter>, field: FieldName, test: Test| {
+        *places.entry(field).or_insert_with_key(|field| {
+            filters.push(Filter { field: field.clone(), test });
+            filters.len() - 1
+        })
+    };
     for given in &args.filter_by {
-        let (field, value) = field_and_value(given)?;
-        let wanted = Wanted::parse(value);
-        match filters.iter_mut().find(|filter| filter.field == field) {
-            Some(Filter { test: Test::AnyOf(values), .. }) => values.push(wanted),
-            _ => filters.push(Filter { field, test: Test::AnyOf(vec![wanted]) }),
+        let (field, value) = field_and_value("filter_by", given)?;
+        let place = place_of(&mut filters, field, Test::AnyOf(Vec::new()));
+        if let Test::AnyOf(values) = &mut filters[place].test {
+            values.push(Wanted::parse(value));
         }
     }
     for given in &args.filter_by_prefix {
-        let (field, prefix) = field_and_value(given)?;
-        match filters.iter_mut().find(|filter| filter.field == field) {
-            Some(Filter { test: Test::AnyPrefix(prefixes), .. }) => prefixes.push(prefix.into()),
-            _ => filters.push(Filter { field, test: Test::AnyPrefix(vec![prefix.into()]) }),
+        let (field, prefix) = field_and_value("filter_by_prefix", given)?;
+        let place = place_of(&mut filters, field, Test::AnyPrefix(Vec::new()));
+        if let Test::AnyPrefix(prefixes) = &mut filters[place].test {
+            prefixes.push(prefix.into());
         }
     }
     Ok(filters)
 }
 
-fn field_and_value(given: &str) -> Result<(FieldName, &str), InvalidQuery> {
+fn field_and_value<'a>(
+    parameter: &'static str,
+    given: &'a str,
+) -> Result<(FieldName, &'a str), InvalidQuery> {
     let (field, value) = given.split_once(':').ok_or(InvalidQuery::FilterWithoutColon)?;
-    Ok((FieldName::parse(field).ok_or(InvalidQuery::FilterField)?, value))
+    Ok((field_name(parameter, field, InvalidQuery::FilterField)?, value))
+}
+
+/// The name of a field, as a parameter has it; `otherwise` where it is not well formed.
+fn field_name(
+    parameter: &'static str,
+    name: &str,
+    otherwise: InvalidQuery,
+) -> Result<FieldName, InvalidQuery> {
+    if name.len() > FIELD_NAME_BYTES {
+        let (name, bytes) = (beginning(name).into_owned(), name.len());
+        return Err(InvalidQuery::LongName { parameter, name, bytes });
+    }
+    FieldName::parse(name).ok_or(otherwise)
 }
 
 /// Rule 5.
@@ -185,20 +222,20 @@ pub(super) fn sort(args: &QueryArgs) -> Result<Option<(String, Direction)>, Inva
         _ => return Err(InvalidQuery::SortDirection),
     };
     let field = if args.is_raw() { key } else { key.split(':').next().unwrap_or(key) };
-    FieldName::parse(field).ok_or(InvalidQuery::SortField)?;
+    field_name("sort_by", field, InvalidQuery::SortField)?;
     Ok(Some((key.to_owned(), direction)))
 }
 
 /// The order of a raw query, whose key is a field.
 pub(super) fn record_sort(key: &str, direction: Direction) -> Result<RecordSort, InvalidQuery> {
-    Ok(RecordSort { field: FieldName::parse(key).ok_or(InvalidQuery::SortField)?, direction })
+    Ok(RecordSort { field: field_name("sort_by", key, InvalidQuery::SortField)?, direction })
 }
 
 /// Rule 7.
 pub(super) fn group_by(given: &[String]) -> Result<Vec<FieldName>, InvalidQuery> {
     let mut keys = Vec::with_capacity(given.len());
     for name in given {
-        let key = FieldName::parse(name).ok_or(InvalidQuery::GroupField)?;
+        let key = field_name("group_by", name, InvalidQuery::GroupField)?;
         if key.is_reserved() {
             return Err(InvalidQuery::GroupInternal);
         }
@@ -290,7 +327,7 @@ pub(super) fn collect(given: &[String], keys: &[FieldName]) -> Result<Vec<Collec
                 (field, Some(CollectMethod::parse(name).ok_or(InvalidQuery::CollectMethod)?))
             }
         };
-        let field = FieldName::parse(field).ok_or(InvalidQuery::CollectField)?;
+        let field = field_name("collect", field, InvalidQuery::CollectField)?;
         if field.is_reserved() {
             return Err(InvalidQuery::CollectInternal);
         }
@@ -433,6 +470,9 @@ fn relative_window(
     Ok((TimeRange { start, end }, Window { period, start, end, anchor: Some(anchor) }))
 }
 
+/// How many of the columns that can be sorted by a message names.
+const SORT_KEYS_SHOWN: usize = 30;
+
 /// Whether the columns of the answer are distinct, and the one to sort by is among them.
 pub(super) fn columns(query: &GroupQuery) -> Result<(), InvalidQuery> {
     let nested = query.window.is_some() && !query.keys.is_empty() && !query.flatten;
@@ -455,5 +495,8 @@ pub(super) fn columns(query: &GroupQuery) -> Result<(), InvalidQuery> {
     if allowed.contains(&sort.column) {
         return Ok(());
     }
-    Err(InvalidQuery::SortKey { key: sort.column.clone(), allowed: allowed.join(", ") })
+    let (shown, rest) = allowed.split_at(allowed.len().min(SORT_KEYS_SHOWN));
+    let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+    let key = beginning(&sort.column).into_owned();
+    Err(InvalidQuery::SortKey { key, allowed: format!("{}{more}", shown.join(", ")) })
 }

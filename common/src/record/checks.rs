@@ -10,9 +10,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
+use super::bounds::{self, OutOfBounds};
 use super::schema::{RecordSchema, Violation};
 use super::sent::{SentRecord, SentValue, whole_floats_to_ints};
 use super::{Record, RecordId};
+use crate::excerpt::beginning;
 use crate::field::{ReservedKey, is_field_name};
 use crate::timestamp::{InvalidTimestamp, Timestamp};
 use crate::value::{Value, ValueRef};
@@ -60,6 +62,15 @@ pub enum InvalidRecord {
     /// An `_id` is no text, is empty, or holds white space.
     #[error("_id \"{0}\" is not a valid id")]
     Id(String),
+    // DIFFERENCE: Backdrop had no bounds but that of a body, and that of MongoDB's documents.
+    /// It is larger than a record may be.
+    #[error("record {index}: {fault}")]
+    Bounds {
+        /// Its place in the request, from 0.
+        index: usize,
+        /// Which bound it is beyond.
+        fault: OutOfBounds,
+    },
     // DIFFERENCE: Backdrop checked every record, whatever there was of faults.
     /// There were faults enough, so the rest was not looked at.
     #[error("{records} more records were not checked: {} faults are enough", MAX_FAULTS)]
@@ -82,6 +93,7 @@ impl InvalidRecord {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Schema { violation, .. } => violation.key(),
+            Self::Bounds { fault, .. } => fault.key(),
             Self::MissingIdFields(_) | Self::Unchecked { .. } => None,
             Self::NotADate { key }
             | Self::NoSuchDate { key, .. }
@@ -171,17 +183,24 @@ impl<'a, S: RecordSink> RecordChecks<'a, S> {
             self.unchecked += 1;
             return;
         }
-        if let Some(schema) = self.schema {
-            self.faults.schema(self.checked, schema.violations(record.to_json()));
-        }
+        let index = self.checked;
         self.checked += 1;
+        if self.faults.has_too_many_fields(index, record) {
+            return;
+        }
+        if let Some(schema) = self.schema {
+            self.faults.schema(index, schema.violations(record.to_json()));
+        }
         let (auto_id, rule) = if self.auto_ids.is_empty() {
             (None, IdRule::AsSent)
         } else {
-            (self.faults.auto_id(record, self.auto_ids), IdRule::Overridden)
+            (self.faults.auto_id(index, record, self.auto_ids), IdRule::Overridden)
         };
-        let (id, timestamp) = self.faults.fields(record, rule, &mut self.sink);
-        self.sink.end(auto_id.or(id).as_ref(), timestamp);
+        let Fields { id, timestamp, bytes } = self.faults.fields(index, record, rule, &mut self.sink);
+        let id = auto_id.or(id);
+        let bytes = bytes + bounds::frame_bytes(id.as_ref(), timestamp);
+        self.faults.bounds(index, bounds::bytes(bytes));
+        self.sink.end(id.as_ref(), timestamp);
     }
 
     /// How many faults were found.
@@ -212,7 +231,8 @@ impl<'a, S: RecordSink> RecordChecks<'a, S> {
 ///
 /// # Errors
 ///
-/// Every fault of what was sent, and every violation of the schema by the merged record.
+/// Every fault of what was sent, every violation of the schema by the merged record, and whether that is
+/// larger than a record may be.
 pub fn check_patch(
     id: &RecordId,
     stored: &Record,
@@ -220,16 +240,20 @@ pub fn check_patch(
     schema: Option<&RecordSchema>,
 ) -> Result<Record, Vec<InvalidRecord>> {
     let mut faults = Faults::default();
+    if faults.has_too_many_fields(0, sent) {
+        return faults.into_result().map(|()| stored.clone());
+    }
     if let Some(schema) = schema {
         faults.schema(0, merged_violations(schema, id, stored, sent));
     }
     let mut merged = stored.clone();
     let mut changes = Records::default();
-    let (_, timestamp) = faults.fields(sent, IdRule::Unchanged(id), &mut changes);
+    let Fields { timestamp, .. } = faults.fields(0, sent, IdRule::Unchanged(id), &mut changes);
     merged.timestamp = timestamp.or(merged.timestamp);
     for (key, value) in changes.fields {
         merged.set(&key, value);
     }
+    faults.bounds(0, merged.check_change(stored));
     faults.into_result().map(|()| merged)
 }
 
@@ -270,6 +294,15 @@ enum IdRule<'a> {
     Unchanged(&'a RecordId),
 }
 
+/// What the fields of a record come to.
+struct Fields {
+    /// The `_id`, if it stands as sent.
+    id: Option<RecordId>,
+    timestamp: Option<Timestamp>,
+    /// What those take that were handed on, in the stored form.
+    bytes: usize,
+}
+
 /// Faults by the kinds that are reported one after the other.
 #[derive(Default)]
 struct Faults {
@@ -289,38 +322,53 @@ impl Faults {
         self.schema.extend(violations.into_iter().map(fault));
     }
 
+    /// Adds a fault if a record is beyond a bound.
+    fn bounds(&mut self, index: usize, checked: Result<(), OutOfBounds>) {
+        self.record.extend(checked.err().map(|fault| InvalidRecord::Bounds { index, fault }));
+    }
+
+    /// Whether a record has more fields than it may have, which is its only fault then: they are not looked at.
+    fn has_too_many_fields(&mut self, index: usize, record: &SentRecord<'_>) -> bool {
+        let fault = record.too_many_fields().map(|fields| OutOfBounds::Fields { fields });
+        let has = fault.is_some();
+        self.bounds(index, fault.map_or(Ok(()), Err));
+        has
+    }
+
     /// The id made of the base64 of the values as sent, joined with dots. One message for the
     /// request, for the first record that lacks a field.
-    fn auto_id(&mut self, record: &SentRecord<'_>, auto_ids: &[String]) -> Option<RecordId> {
+    fn auto_id(&mut self, index: usize, record: &SentRecord<'_>, auto_ids: &[String]) -> Option<RecordId> {
         let missing: Vec<String> = auto_ids.iter().filter(|key| record.get(key).is_none()).cloned().collect();
         if !missing.is_empty() {
             self.auto_ids.get_or_insert(InvalidRecord::MissingIdFields(missing));
             return None;
         }
         let values: Vec<_> = auto_ids.iter().filter_map(|key| record.get(key)).map(spelling).collect();
-        self.id(&STANDARD.encode(values.join(".")))
+        self.id(index, &STANDARD.encode(values.join(".")))
     }
 
-    fn sent_id(&mut self, value: &SentValue<'_>) -> Option<RecordId> {
+    fn sent_id(&mut self, index: usize, value: &SentValue<'_>) -> Option<RecordId> {
         match value {
-            SentValue::Text(text) => return self.id(text),
+            SentValue::Text(text) => return self.id(index, text),
             SentValue::Nested(_) => self.record.push(InvalidRecord::Value("_id".to_owned())),
-            other => self.record.push(InvalidRecord::Id(spelling(other).into_owned())),
+            other => self.record.push(InvalidRecord::Id(beginning(&spelling(other)).into_owned())),
         }
         None
     }
 
-    fn id(&mut self, text: &str) -> Option<RecordId> {
+    fn id(&mut self, index: usize, text: &str) -> Option<RecordId> {
         let id = RecordId::parse(text);
         if id.is_none() {
-            self.record.push(InvalidRecord::Id(text.to_owned()));
+            self.record.push(InvalidRecord::Id(beginning(text).into_owned()));
+        } else {
+            self.bounds(index, bounds::id(text));
         }
         id
     }
 
     fn unchanged_id(&mut self, id: &RecordId, value: &SentValue<'_>) {
         if !matches!(value, SentValue::Text(text) if text == id.as_str()) {
-            let given = spelling(value).into_owned();
+            let given = beginning(&spelling(value)).into_owned();
             self.record.push(InvalidRecord::ChangedId { id: id.clone(), given });
         }
     }
@@ -328,12 +376,17 @@ impl Faults {
     // DIFFERENCE: every fault of a record is a message, not only the first.
     fn fields(
         &mut self,
+        index: usize,
         sent: &SentRecord<'_>,
         rule: IdRule<'_>,
         sink: &mut impl RecordSink,
-    ) -> (Option<RecordId>, Option<Timestamp>) {
-        let (mut id, mut timestamp) = (None, None);
+    ) -> Fields {
+        let (mut id, mut timestamp, mut bytes) = (None, None, 0);
         for (key, value) in sent.fields() {
+            if let Err(fault) = bounds::name(key) {
+                self.bounds(index, Err(fault));
+                continue;
+            }
             if !is_field_name(key) {
                 self.record.push(InvalidRecord::Key(key.to_string()));
             }
@@ -343,23 +396,31 @@ impl Faults {
             }
             match reserved {
                 Some(ReservedKey::Id) => match rule {
-                    IdRule::AsSent => id = self.sent_id(value),
+                    IdRule::AsSent => id = self.sent_id(index, value),
                     IdRule::Overridden => {}
                     IdRule::Unchanged(id) => self.unchanged_id(id, value),
                 },
                 Some(ReservedKey::Timestamp) => timestamp = self.date(key, value),
                 Some(ReservedKey::StartAt | ReservedKey::EndAt) => {
                     if let Some(date) = self.date(key, value) {
+                        bytes += bounds::field_bytes(key, ValueRef::Time(date));
                         sink.field(key, ValueRef::Time(date));
                     }
                 }
                 None => match stored_value(value) {
-                    Some(value) => sink.field(key, value),
+                    Some(value) => {
+                        if let Err(fault) = bounds::value(key, value) {
+                            self.bounds(index, Err(fault));
+                            continue;
+                        }
+                        bytes += bounds::field_bytes(key, value);
+                        sink.field(key, value);
+                    }
                     None => self.record.push(InvalidRecord::Value(key.to_string())),
                 },
             }
         }
-        (id, timestamp)
+        Fields { id, timestamp, bytes }
     }
 
     /// A reserved time. A bad one is two messages: one among the dates, one among the record
@@ -370,7 +431,7 @@ impl Faults {
                 Ok(timestamp) => return Some(timestamp),
                 Err(InvalidTimestamp::NotATime) => InvalidRecord::NotADate { key: key.to_owned() },
                 Err(InvalidTimestamp::NoSuchTime) => {
-                    InvalidRecord::NoSuchDate { key: key.to_owned(), given: text.to_string() }
+                    InvalidRecord::NoSuchDate { key: key.to_owned(), given: beginning(text).into_owned() }
                 }
             },
             _ => InvalidRecord::NotADate { key: key.to_owned() },

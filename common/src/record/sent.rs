@@ -10,6 +10,9 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
+use crate::field::ReservedKey;
+use crate::limits::RECORD_FIELDS;
+
 /// A value as sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SentValue<'a> {
@@ -90,7 +93,12 @@ pub(crate) fn whole_floats_to_ints(value: Json) -> Json {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SentRecord<'a> {
     fields: Vec<(Cow<'a, str>, SentValue<'a>)>,
+    /// How many more keys were sent. They are not kept: the record has more fields than it may have.
+    beyond: usize,
 }
+
+/// How many keys of a record are kept, whether or not some are there more than once.
+const KEPT_KEYS: usize = 4 * RECORD_FIELDS;
 
 impl<'a> SentRecord<'a> {
     /// Of a key that is there more than once the last stands, as in most JSON readers.
@@ -98,14 +106,24 @@ impl<'a> SentRecord<'a> {
         fields.reverse();
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         fields.dedup_by(|(later, _), (kept, _)| later == kept);
-        Self { fields }
+        Self { fields, beyond: 0 }
+    }
+
+    /// How many fields it has, reserved ones aside, if they are more than [`RECORD_FIELDS`]; some are not among
+    /// its [`fields`](Self::fields) then.
+    pub fn too_many_fields(&self) -> Option<usize> {
+        if self.fields.len() <= RECORD_FIELDS {
+            return None;
+        }
+        let own = self.fields.iter().filter(|(key, _)| ReservedKey::parse(key).is_none()).count();
+        Some(own.saturating_add(self.beyond)).filter(|own| *own > RECORD_FIELDS)
     }
 
     /// The same record with its texts copied.
     pub fn into_owned(self) -> SentRecord<'static> {
         let owned =
             |(key, value): (Cow<'a, str>, SentValue<'a>)| (key.into_owned().into(), value.into_owned());
-        SentRecord { fields: self.fields.into_iter().map(owned).collect() }
+        SentRecord { fields: self.fields.into_iter().map(owned).collect(), beyond: self.beyond }
     }
 
     /// The fields, sorted by key.
@@ -279,13 +297,19 @@ impl<'de, F: FnMut(&SentRecord<'de>)> Visitor<'de> for Place<'_, 'de, F> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
         let mut fields = std::mem::take(&mut self.reader.record.fields);
         fields.clear();
+        let mut beyond = 0;
         while let Some(Key(key)) = map.next_key()? {
+            if beyond > 0 || is_full(&mut fields) {
+                let _: IgnoredAny = map.next_value()?;
+                beyond += 1;
+                continue;
+            }
             let json: &'de RawValue = map.next_value()?;
             let value = SentValue::from_json(json.get())
                 .map_err(|error| serde::de::Error::custom(self.reader.placed(json.get(), &error)))?;
             fields.push((key, value));
         }
-        self.reader.record = SentRecord::new(fields);
+        self.reader.record = SentRecord { beyond, ..SentRecord::new(fields) };
         if self.depth != Depth::Deeper {
             (self.reader.show)(&self.reader.record);
         }
@@ -332,6 +356,18 @@ impl<'de, F: FnMut(&SentRecord<'de>)> Visitor<'de> for Place<'_, 'de, F> {
     fn visit_str<E>(self, _: &str) -> Result<Item, E> {
         Ok(Item::Other("text"))
     }
+}
+
+/// Whether there are more fields than a record may have. Looks only where as many keys came as are kept, and
+/// leaves each of them once.
+fn is_full<'a>(fields: &mut Vec<(Cow<'a, str>, SentValue<'a>)>) -> bool {
+    /// Some of them may be reserved.
+    const PLENTY: usize = 2 * RECORD_FIELDS;
+    if fields.len() < KEPT_KEYS {
+        return false;
+    }
+    *fields = SentRecord::new(std::mem::take(fields)).fields;
+    fields.len() > PLENTY
 }
 
 /// A key, borrowed where nothing in it is escaped.
@@ -427,6 +463,27 @@ mod tests {
         let keys: Vec<_> = records[0].fields().iter().map(|(key, _)| &**key).collect();
         assert_eq!(keys, ["aa", "bb"]);
         assert_eq!(records[0].get("bb"), Some(&SentValue::Number("3".into())));
+    }
+
+    #[test]
+    fn no_more_keys_are_kept_than_are_looked_at() {
+        let body = |keys: usize, names: usize| {
+            let fields: Vec<_> = (0..keys).map(|key| format!("\"key{}\": {key}", key % names)).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        let sent = |keys, names| records(&body(keys, names)).remove(0).into_owned();
+        for (keys, names, too_many) in [
+            (RECORD_FIELDS, RECORD_FIELDS, None),
+            (RECORD_FIELDS + 1, RECORD_FIELDS + 1, Some(RECORD_FIELDS + 1)),
+            (50 * RECORD_FIELDS, RECORD_FIELDS, None),
+            (50 * RECORD_FIELDS, 50 * RECORD_FIELDS, Some(50 * RECORD_FIELDS)),
+        ] {
+            let record = sent(keys, names);
+            assert_eq!(record.too_many_fields(), too_many, "{keys} keys");
+            assert!(record.fields().len() <= KEPT_KEYS);
+        }
+        let last = sent(50 * RECORD_FIELDS, 3);
+        assert_eq!(last.get("key2"), Some(&SentValue::Number("49997".into())), "the last of a key stands");
     }
 
     #[test]

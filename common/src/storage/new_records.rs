@@ -197,6 +197,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_takes_as_many_bytes_as_its_bounds_count() {
+        let mut records = checked(RECORDS, at("2020-01-01"));
+        let counted: Vec<usize> =
+            records.to_stored().expect("records").iter().map(|stored| stored.record.stored_bytes()).collect();
+        let stored: Vec<usize> = records.iter_mut().map(|record| record.document().len()).collect();
+        assert_eq!(counted, stored);
+    }
+
+    #[test]
     fn ids_that_we_make_name_the_seq() {
         let mut records = checked(RECORDS, at("2020-01-01"));
         let mut ids = Vec::new();

@@ -230,7 +230,7 @@ pub(crate) fn encode_user(user: &User) -> Document {
 /// The user of a document.
 pub(crate) fn decode_user(document: &Document) -> Result<User, InvalidRegistryDocument> {
     let email = document.get_str("email").or_else(|_| document.get_str(ID)).unwrap_or_default();
-    let mut user = User::new(email)?;
+    let mut user = User::known(email)?;
     user.change(&GrantChange::Grant(grants(document, email)?));
     Ok(user)
 }

@@ -77,16 +77,6 @@ pub enum TransferError {
         listed(.0)
     )]
     NoBuckets(Vec<String>),
-    /// A record is larger than a dump can hold.
-    #[error("bucket \"{bucket}\" has a record of {bytes} bytes, and a dump holds none larger than {max}")]
-    TooLarge {
-        /// The bucket's name.
-        bucket: String,
-        /// The record's size.
-        bytes: usize,
-        /// The limit.
-        max: usize,
-    },
     /// The store took fewer or more records than it was given.
     #[error("bucket \"{bucket}\": {given} records were to be stored, and {stored} are")]
     Miscounted {

@@ -1,5 +1,6 @@
 //! Writing everything that a store holds into a new folder.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,10 +13,14 @@ use super::writer::{self, DumpWriter};
 use super::{Moved, Selection, Step, TransferError, Watcher, blocking};
 use crate::audit::AuditFilter;
 use crate::bucket::{Bucket, BucketName};
+use crate::excerpt::beginning;
+use crate::limits::RECORD_FIELDS;
+use crate::record::RecordId;
+use crate::record::bounds::OutOfBounds;
 use crate::storage::audit_document::encode;
 use crate::storage::collection::{self, AUDIT, BUCKETS, USERS};
 use crate::storage::registry_document::{encode_bucket, encode_user, to_bytes};
-use crate::storage::{Documents, StorageEngine};
+use crate::storage::{Document, Documents, StorageEngine, StorageError};
 use crate::user::User;
 
 /// How many pages of records wait to be written.
@@ -35,8 +40,47 @@ pub struct ExportOptions {
     pub selection: Selection,
 }
 
+/// What an export has, and what it could not take.
+#[derive(Debug)]
+pub struct Exported {
+    /// How much it has.
+    pub moved: Moved,
+    /// Records that are larger than a record may be now, which an earlier version stored.
+    pub large: Vec<LargeRecord>,
+}
+
+impl Exported {
+    /// How many records it lacks.
+    pub fn left_out(&self) -> usize {
+        self.large.iter().filter(|record| record.is_left_out).count()
+    }
+}
+
+/// A record that is larger than a record may be; `Display` says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LargeRecord {
+    bucket: BucketName,
+    /// The beginning of its id.
+    id: String,
+    fault: OutOfBounds,
+    /// Whether no dump has room for it.
+    is_left_out: bool,
+}
+
+impl fmt::Display for LargeRecord {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bucket, id, fault, is_left_out } = self;
+        write!(formatter, "bucket \"{bucket}\", record \"{id}\": {fault}; ")?;
+        if *is_left_out {
+            write!(formatter, "it is left out, since a dump holds none of more than {MAX_DOCUMENT} bytes")
+        } else {
+            formatter.write_str("it is exported, and a restore does not take it")
+        }
+    }
+}
+
 /// Exports into a folder that is new or empty. Each bucket is exported as it is at one moment, one
-/// after the other.
+/// after the other. A record that is too large for a dump is left out, so that the others have a backup.
 ///
 /// # Errors
 ///
@@ -46,7 +90,7 @@ pub async fn export(
     folder: &Path,
     options: &ExportOptions,
     watcher: &Watcher,
-) -> Result<Moved, TransferError> {
+) -> Result<Exported, TransferError> {
     let mut buckets = engine.buckets().await?;
     let collections: Vec<String> =
         buckets.iter().map(|bucket| collection::of_bucket(bucket.name())).collect();
@@ -75,6 +119,7 @@ struct Export {
     gzip: bool,
     manifest: Manifest,
     moved: Moved,
+    large: Vec<LargeRecord>,
 }
 
 impl Export {
@@ -82,7 +127,7 @@ impl Export {
         let of_database = folder::create(folder, &options.database)?;
         let manifest = Manifest::begin(folder, &options.database)?;
         let (folder, gzip, moved) = (folder.to_owned(), options.gzip, Moved::default());
-        Ok(Self { folder, of_database, gzip, manifest, moved })
+        Ok(Self { folder, of_database, gzip, manifest, moved, large: Vec::new() })
     }
 
     /// Makes the files of a collection, except for its documents.
@@ -136,7 +181,8 @@ impl Export {
         let (sent, written) = tokio::join!(engine.export(bucket, sender), write);
         // The store first: if it failed, what was written is well and yet not all.
         sent?;
-        let contents = written?;
+        let (contents, large) = written?;
+        self.large.extend(large);
         self.moved.records += contents.documents;
         self.manifest.add(&collection, contents);
         Ok(())
@@ -167,10 +213,10 @@ impl Export {
         Ok(())
     }
 
-    fn finish(self) -> Result<Moved, TransferError> {
+    fn finish(self) -> Result<Exported, TransferError> {
         folder::sync(&self.of_database)?;
         self.manifest.finish(&self.folder)?;
-        Ok(self.moved)
+        Ok(Exported { moved: self.moved, large: self.large })
     }
 }
 
@@ -179,17 +225,37 @@ fn write_pages(
     mut pages: mpsc::Receiver<Documents>,
     bucket: &BucketName,
     watcher: &Watcher,
-) -> Result<Contents, TransferError> {
+) -> Result<(Contents, Vec<LargeRecord>), TransferError> {
+    let mut large = Vec::new();
     while let Some(page) = pages.blocking_recv() {
         for document in page.iter() {
-            let document = document?.to_whole()?;
-            if document.len() > MAX_DOCUMENT {
-                let (bucket, bytes) = (bucket.to_string(), document.len());
-                return Err(TransferError::TooLarge { bucket, bytes, max: MAX_DOCUMENT });
+            let document = document?;
+            let whole = document.to_whole()?;
+            let is_left_out = whole.len() > MAX_DOCUMENT;
+            if whole.len() > SMALL {
+                large.extend(large_record(bucket, document, is_left_out)?);
             }
-            writer.write(&document)?;
+            if !is_left_out {
+                writer.write(&whole)?;
+            }
         }
         watcher.advance(page.bytes() as u64);
     }
-    writer.finish()
+    Ok((writer.finish()?, large))
+}
+
+/// A record of no more bytes is within every bound, but that of its names: to look at those of each record
+/// would cost more than it tells.
+const SMALL: usize = 4 * RECORD_FIELDS;
+
+/// What is said of a record if it is beyond a bound.
+fn large_record(
+    bucket: &BucketName,
+    document: Document<'_>,
+    is_left_out: bool,
+) -> Result<Option<LargeRecord>, StorageError> {
+    let record = document.to_record()?;
+    let id = beginning(record.id.as_ref().map_or("", RecordId::as_str)).into_owned();
+    let fault = record.check_bounds().err();
+    Ok(fault.map(|fault| LargeRecord { bucket: bucket.clone(), id, fault, is_left_out }))
 }

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::Contents;
 use crate::audit::AuditLine;
+use crate::excerpt::beginning;
+use crate::record::bounds::OutOfBounds;
+use crate::record::{Record, RecordId};
 use crate::storage::{StorageError, StoredRecord, audit_document, document, registry_document};
 use crate::timestamp::Timestamp;
 
@@ -89,11 +92,15 @@ impl<R: Read> DumpReader<R> {
     ///
     /// # Errors
     ///
-    /// If the file is damaged, or what it holds is no record.
+    /// If the file is damaged, or what it holds is no record, or one larger than a record may be.
     pub fn read_record(&mut self, now: Timestamp) -> Result<Option<StoredRecord>, DumpFault> {
         let Some((offset, bytes)) = self.read()? else { return Ok(None) };
         let fault = |error: StorageError| DumpFault::document(offset, error.cause());
-        document::read_foreign(bytes, now).map(Some).map_err(fault)
+        let stored = document::read_foreign(bytes, now).map_err(fault)?;
+        match stored.record.check_bounds() {
+            Ok(()) => Ok(Some(stored)),
+            Err(fault) => Err(DumpFault::document(offset, beyond(&stored.record, &fault))),
+        }
     }
 
     /// The next entry of the audit log; none at the end.
@@ -147,6 +154,12 @@ impl<R: Read> DumpReader<R> {
         self.input.by_ref().take(missing as u64).read_to_end(&mut self.document)?;
         Ok(self.document.len())
     }
+}
+
+/// What is said of a record that is larger than a record may be.
+fn beyond(record: &Record, fault: &OutOfBounds) -> String {
+    let id = record.id.as_ref().map_or("", RecordId::as_str);
+    format!("the record \"{}\" cannot be stored: {fault}", beginning(id))
 }
 
 impl DumpFault {

@@ -17,11 +17,13 @@ use crate::bucket::{
 };
 use crate::record::checks::check_records;
 use crate::record::sent::SentBody;
+use crate::record::{Record, RecordId};
 use crate::storage::audit_document::encode as encode_audit;
 use crate::storage::{BucketSave, SqliteEngine, StorageEngine};
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 use crate::user::User;
+use crate::value::Value;
 
 fn name(text: &str) -> BucketName {
     BucketName::parse(text).expect("a name")
@@ -59,6 +61,10 @@ impl Stores {
     }
 
     async fn try_export(&self, gzip: bool, selection: Selection) -> Result<Moved, TransferError> {
+        self.export_with(gzip, selection).await.map(|exported| exported.moved)
+    }
+
+    async fn export_with(&self, gzip: bool, selection: Selection) -> Result<Exported, TransferError> {
         let options = ExportOptions { database: database(), gzip, selection };
         export(&self.from, &self.dump(), &options, &nobody()).await
     }
@@ -682,4 +688,80 @@ async fn a_damaged_audit_log_is_refused() {
         );
         assert!(audit_log(&stores.to).await.is_empty());
     }
+}
+
+/// Stores a record that an earlier version took: with a text of so many letters.
+async fn store_large(engine: &SqliteEngine, bucket: &str, id: &str, letters: usize) {
+    let text = Value::from("x".repeat(letters).as_str());
+    let record = Record { id: RecordId::parse(id), timestamp: None, fields: vec![("text".into(), text)] };
+    engine.store(&name(bucket), vec![record], now()).await.expect("stored");
+}
+
+#[tokio::test]
+async fn an_export_has_what_a_dump_can_hold_and_names_what_it_leaves_out() {
+    let stores = Stores::new();
+    bucket(&stores.from, "foo", r#"[{"_id": "small"}]"#).await;
+    bucket(&stores.from, "bar", r#"[{"_id": "other"}]"#).await;
+    store_large(&stores.from, "foo", "large", 2_000_000).await;
+    store_large(&stores.from, "foo", "huge", 17_000_000).await;
+    let exported = stores.export_with(false, Selection::default()).await.expect("an export");
+    let told: Vec<String> = exported.large.iter().map(ToString::to_string).collect();
+    let said = |id: &str, bytes: usize, what: &str| {
+        format!(
+            "bucket \"foo\", record \"{id}\": text is a text of {bytes} bytes, and at most 262144 are allowed: \
+             \"{}…\"; {what}",
+            "x".repeat(100)
+        )
+    };
+    let expected = [
+        said("large", 2_000_000, "it is exported, and a restore does not take it"),
+        said("huge", 17_000_000, "it is left out, since a dump holds none of more than 16793600 bytes"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((exported.moved.records, exported.left_out()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_record_beyond_a_bound_is_refused_with_its_name_and_nothing_is_stored() {
+    let stores = Stores::new();
+    bucket(&stores.from, "aaa", r#"[{"_id": "small"}]"#).await;
+    bucket(&stores.from, "foo", r#"[{"_id": "small"}]"#).await;
+    store_large(&stores.from, "foo", "large", 300_000).await;
+    stores.export(false).await;
+    let message = stores.refused().await;
+    let expected = "the record \"large\" cannot be stored: text is a text of 300000 bytes";
+    assert!(message.starts_with("DIR/backdrop/foo.bson, byte ") && message.contains(expected), "{message}");
+    assert!(bucket_named(&stores.to, "aaa").await.is_none());
+    stores.restore_with(false, excluding(&["foo"])).await.expect("the others");
+    assert_eq!(ids(&stores.to, "aaa").await, "small");
+}
+
+#[tokio::test]
+async fn every_bound_of_a_record_holds_in_a_restore() {
+    let dump = |record: bson::Document| {
+        let stores = Stores::new();
+        stores.write("buckets.bson", &[doc! {"_id": "foo", "name": "foo"}]);
+        stores.write("foo.bson", &[record]);
+        stores
+    };
+    let numbered =
+        |count: usize| (0..count).map(|place| (format!("field_{place:04}"), bson::Bson::Int32(1))).collect();
+    let mut wide: bson::Document = numbered(1_001);
+    wide.insert("_id", "wide");
+    let text = |letters: usize| "x".repeat(letters);
+    let mut large: bson::Document =
+        (0..5).map(|place| (format!("field_{place}"), bson::Bson::from(text(250_000)))).collect();
+    large.insert("_id", "large");
+    for (record, fault) in [
+        (doc! {"_id": text(1_025)}, "an _id has at most 1024 bytes"),
+        (doc! {"_id": "a", text(129): 1}, "the name of a field has at most 128 bytes"),
+        (doc! {"_id": "a", "text": text(262_145)}, "text is a text of 262145 bytes"),
+        (wide, "it has 1001 fields"),
+        (large, "it takes 1250"),
+    ] {
+        let message = dump(record).refused().await;
+        assert!(message.contains(fault) && message.len() < 500, "{message}");
+    }
+    let within = doc! {"_id": text(1_024), text(128): text(262_144)};
+    assert_eq!(dump(within).restore().await.expect("a restore").records, 1);
 }

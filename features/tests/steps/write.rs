@@ -86,6 +86,15 @@ async fn post_bytes(world: &mut BackdropWorld, bytes: usize, path: String) -> an
     write(world, Method::POST, path, record_of(bytes), &[]).await
 }
 
+#[when(expr = "I post a list of records of {int} bytes to {string}")]
+async fn post_list_of_bytes(world: &mut BackdropWorld, bytes: usize, path: String) -> anyhow::Result<()> {
+    let record = format!("{{\"text\":\"{}\"}}", "a".repeat(100_000));
+    let records = vec![record.as_str(); bytes / (record.len() + 1)].join(",");
+    // White space fills it up, which counts.
+    let body = format!("[{records}{}]", " ".repeat(bytes - 2 - records.len()));
+    write(world, Method::POST, path, body.into_bytes(), &[]).await
+}
+
 #[when(expr = "I post {int} records to {string}")]
 async fn post_many(world: &mut BackdropWorld, count: usize, path: String) -> anyhow::Result<()> {
     let records: Vec<_> = (0..count).map(|number| format!("{{\"number\":{number}}}")).collect();
@@ -161,7 +170,7 @@ async fn delete_data(world: &mut BackdropWorld, bucket: String) -> anyhow::Resul
 }
 
 /// Sends a write with the headers of somebody who may, but for those that are given.
-async fn write(
+pub(super) async fn write(
     world: &mut BackdropWorld,
     method: Method,
     path: String,

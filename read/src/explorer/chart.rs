@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use backdrop_common::excerpt::excerpt;
 use backdrop_common::field::FieldName;
 use backdrop_common::period::Period;
 use backdrop_common::query::{Collect, CollectMethod, GroupQuery};
@@ -19,6 +20,10 @@ use crate::answer::Found;
 const PERIODS: usize = 400;
 /// How many groups below one another.
 const GROUPS: usize = 20;
+/// How many characters of each key name a group.
+const NAME_CHARACTERS: usize = 100;
+/// How many keys name a group, and a chart.
+const NAMED_KEYS: usize = 5;
 
 /// What a chart of a query's answer is about.
 pub(crate) struct Outline {
@@ -44,6 +49,7 @@ impl Outline {
         let by: Vec<String> = query
             .keys
             .iter()
+            .take(NAMED_KEYS)
             .map(ToString::to_string)
             .chain(period.map(|period| period.to_string()))
             .collect();
@@ -96,17 +102,21 @@ impl Outline {
 
     /// Nested or flat, the periods of the groups that come first.
     fn lines(&self, period: Period, rows: AnswerRows<'_>) -> (Result<String, askama::Error>, Option<String>) {
-        let mut lines: Vec<(String, BTreeMap<Timestamp, Option<f64>>)> = Vec::new();
+        let mut lines: Vec<(AnswerRow<'_>, BTreeMap<Timestamp, Option<f64>>)> = Vec::new();
         let mut others = 0;
         for row in rows.iter() {
-            let (name, place) = (self.name(row), lines.len());
-            let place = lines.iter().position(|(known, _)| *known == name).unwrap_or(place);
+            // A nested group is one row, so none after the last line is looked at.
+            if lines.len() == SERIES && row.periods().is_some() {
+                others += 1;
+                continue;
+            }
+            let place = lines.iter().position(|(first, _)| are_one_group(*first, row)).unwrap_or(lines.len());
             if place == lines.len() {
                 if place == SERIES {
                     others += 1;
                     continue;
                 }
-                lines.push((name, BTreeMap::new()));
+                lines.push((row, BTreeMap::new()));
             }
             let mut add = |row| lines[place].1.extend(start(row).map(|start| (start, self.value(row))));
             match row.periods() {
@@ -127,21 +137,21 @@ impl Outline {
         };
         starts.truncate(PERIODS);
         let labels: Vec<String> = starts.iter().map(|start| label(period, *start)).collect();
-        let series = lines.into_iter().map(|(name, known)| Series {
-            name,
+        let series = lines.into_iter().map(|(first, known)| Series {
+            name: self.name(first),
             values: starts.iter().map(|start| known.get(start).copied().flatten()).collect(),
         });
         (LineChart::new(&*self.title, &labels, series.collect()).render(), note)
     }
 
-    /// What a group is called: the values of its keys.
+    /// What a group is called: the values of its first keys, as much of them as a chart has room for.
     fn name(&self, row: AnswerRow<'_>) -> String {
         let text = |key: &FieldName| match row.get(key.as_str()) {
-            Some(Cell::Value(ValueRef::Text(text))) => text.to_owned(),
+            Some(Cell::Value(ValueRef::Text(text))) => excerpt(text, NAME_CHARACTERS).into_owned(),
             Some(cell) => serde_json::to_string(&cell).unwrap_or_default(),
             None => String::new(),
         };
-        self.keys.iter().map(text).collect::<Vec<_>>().join(", ")
+        self.keys.iter().take(NAMED_KEYS).map(text).collect::<Vec<_>>().join(", ")
     }
 
     #[expect(clippy::cast_precision_loss, reason = "no eye sees it in a chart")]
@@ -152,6 +162,18 @@ impl Outline {
             _ => None,
         }
     }
+}
+
+/// Whether two flat rows are of one group, which may have very long keys.
+fn are_one_group(one: AnswerRow<'_>, other: AnswerRow<'_>) -> bool {
+    let is_same = |pair: ((&str, Cell<'_>), (&str, Cell<'_>))| match pair {
+        ((_, Cell::Value(ValueRef::Text(one))), (_, Cell::Value(ValueRef::Text(other)))) => {
+            std::ptr::eq(one, other) || one == other
+        }
+        ((_, Cell::Value(one)), (_, Cell::Value(other))) => one == other,
+        _ => false,
+    };
+    one.keys().zip(other.keys()).all(is_same)
 }
 
 fn note(shown: usize, count: usize, of_what: &str) -> Option<String> {
@@ -243,6 +265,28 @@ mod tests {
         let lines = picture(&format!("group_by=kind&period=month&{SPAN}"), &records).expect("a chart");
         assert_eq!(lines.svg.matches("<li>").count(), SERIES);
         assert!(lines.note.is_some());
+    }
+
+    #[test]
+    fn long_keys_take_no_more_of_a_chart() {
+        let long = |name: &str| format!("{}{name}", "k".repeat(200_000));
+        let names: Vec<String> = (10..40).map(|number| long(&number.to_string())).collect();
+        let records: Vec<_> = names.iter().map(|name| (&**name, "2014-01-05", 1)).collect();
+        for query in [
+            "group_by=kind".to_owned(),
+            format!("group_by=kind&period=month&{SPAN}"),
+            format!("group_by=kind&period=month&flatten=true&{SPAN}"),
+        ] {
+            let picture = picture(&query, &records).expect("a chart");
+            assert!(picture.svg.len() < 100_000, "{} bytes", picture.svg.len());
+        }
+        let lines =
+            picture(&format!("group_by=kind&period=month&flatten=true&{SPAN}"), &records).expect("a chart");
+        assert_eq!(
+            lines.svg.matches("<li>").count(),
+            SERIES,
+            "names that begin alike are groups of their own"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A query as a form, without script: what a browser makes of the form is tidied into a query string
 //! that a program could have sent, and a query string fills in the form.
 
+use backdrop_common::limits::FILTER_VALUES;
 use rocket::http::RawStr;
 
 /// The fields of a query string, decoded, in their order.
@@ -97,7 +98,9 @@ impl Form {
             Field { name, label, hint, example, input, is_wrong: false }
         };
         let texts = |name, label, hint, example| {
-            let values = fields.all(name).chain([""]).map(str::to_owned).collect();
+            // No query has more of them.
+            let given = fields.all(name).take(FILTER_VALUES);
+            let values = given.chain([""]).map(str::to_owned).collect();
             Field { name, label, hint, example, input: Input::Texts(values), is_wrong: false }
         };
         let tick = |name, label, hint| {

@@ -1,10 +1,10 @@
 //! Answers as tables, as much of them as somebody can look through.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
-use backdrop_common::period::Period;
+use backdrop_common::excerpt::excerpt;
 use backdrop_common::shape::{AnswerRow, AnswerRows, Cell};
-use backdrop_common::storage::{Documents, StorageError};
+use backdrop_common::storage::{Documents, RecordTable, StorageError};
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::value::{Value, ValueRef};
 
@@ -13,8 +13,16 @@ use crate::answer::Found;
 
 /// How many rows a table of groups has at the most.
 const ROWS: usize = 500;
+/// How many columns a table has at the most.
+const COLUMNS: usize = 50;
+/// How many cells a table of groups has at the most.
+const CELLS: usize = 10_000;
 /// How many characters of a text are shown.
 const CHARACTERS: usize = 300;
+/// How many characters the texts of a table have together, about: where there are many cells, each shows less.
+const TABLE_CHARACTERS: usize = 300_000;
+/// How many characters of a text are shown at least.
+const FEWEST_CHARACTERS: usize = 20;
 /// How many values of a set are shown.
 const VALUES: usize = 20;
 
@@ -74,78 +82,96 @@ impl Tables {
 /// The time first, then what was sent, then what Backdrop keeps besides. The starts of the periods
 /// follow from the time and are left out.
 fn records(documents: &Documents) -> Result<Table, StorageError> {
-    let of_periods = |name: &str| Period::ALL.iter().any(|period| period.start_key() == name);
-    let mut rows = Vec::new();
-    for document in documents.iter().take(RECORDS) {
-        let fields = document?.fields()?.into_iter().filter(|(name, _)| !of_periods(name));
-        rows.push(fields.map(|(name, value)| (name, shown(value))).collect::<BTreeMap<_, _>>());
-    }
-    let names: BTreeSet<&str> = rows.iter().flat_map(BTreeMap::keys).copied().collect();
-    let place = |name: &&str| match *name {
+    let rank = |name: &str| match name {
         "_timestamp" => 0,
         name if !name.starts_with('_') => 1,
         _ => 2,
     };
-    let mut names: Vec<&str> = names.into_iter().collect();
-    names.sort_by_key(place);
-    let note = (documents.len() > RECORDS)
-        .then(|| format!("These are the first {RECORDS} records; the JSON and the CSV have all of them."));
-    Ok(table("Records", &names, rows, note))
+    let found = RecordTable::of(documents, RECORDS, COLUMNS, rank)?;
+    let characters = characters(found.rows.len() * found.columns.len());
+    let cell = |value: &Option<ValueRef<'_>>| value.map(|value| shown(value, characters)).unwrap_or_default();
+    let rows = found.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+    let all = documents.len() > RECORDS;
+    let notes = [
+        all.then(|| format!("These are the first {RECORDS} records; the JSON and the CSV have all of them.")),
+        more_columns(found.hidden),
+    ];
+    Ok(table("Records", &found.columns, rows, notes))
+}
+
+/// How many characters of a text are shown where there are so many cells.
+fn characters(cells: usize) -> usize {
+    (TABLE_CHARACTERS / cells.max(1)).clamp(FEWEST_CHARACTERS, CHARACTERS)
+}
+
+fn more_columns(hidden: usize) -> Option<String> {
+    let columns = if hidden == 1 { "column" } else { "columns" };
+    (hidden > 0)
+        .then(|| format!("{hidden} more {columns} are not shown; the JSON and the CSV have all of them."))
 }
 
 fn groups(rows: AnswerRows<'_>) -> Vec<Table> {
     let is_nested = rows.iter().next().is_some_and(|row| row.periods().is_some());
     let caption = if is_nested { "Groups" } else { "Rows" };
-    let groups = limited(caption, rows.len(), rows.iter().map(AnswerRow::cells));
+    let groups = limited(caption, rows.len(), || rows.iter().map(AnswerRow::cells));
     if !is_nested {
         return vec![groups];
     }
     let periods = || rows.iter().filter_map(|row| Some((row, row.periods()?)));
     let count = periods().map(|(_, periods)| periods.len()).sum();
-    let rows =
-        periods().flat_map(|(group, periods)| periods.iter().map(move |row| group.keys().chain(row.cells())));
+    let rows = || {
+        periods().flat_map(|(group, periods)| periods.iter().map(move |row| group.keys().chain(row.cells())))
+    };
     vec![groups, limited("Periods of each group", count, rows)]
 }
 
-/// A table of as many rows as are shown, of so many.
-fn limited<'a, R>(caption: &'static str, count: usize, rows: impl Iterator<Item = R>) -> Table
+/// A table of as many rows and columns as are shown, of so many rows.
+fn limited<'a, R, I>(caption: &'static str, count: usize, rows: impl Fn() -> I) -> Table
 where
     R: Iterator<Item = (&'a str, Cell<'a>)>,
+    I: Iterator<Item = R>,
 {
+    // A table has no room for the periods of a group; they have a table of their own.
+    let cells = |row: R| row.filter(|(_, cell)| !matches!(cell, Cell::Rows(_)));
     let mut names: Vec<&str> = Vec::new();
-    let mut shown = Vec::new();
-    for row in rows.take(ROWS) {
-        let mut cells = BTreeMap::new();
-        // A table has no room for the periods of a group; they have a table of their own.
-        for (name, cell) in row.filter(|(_, cell)| !matches!(cell, Cell::Rows(_))) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-            cells.insert(name, shown_cell(cell));
-        }
-        shown.push(cells);
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (name, _) in rows().take(ROWS).flat_map(cells) {
+        places.entry(name).or_insert_with(|| {
+            names.push(name);
+            names.len() - 1
+        });
     }
-    let note = (count > ROWS).then(|| {
-        format!("These are the first {ROWS} of {count} rows; the JSON and the CSV have all of them.")
-    });
-    table(caption, &names, shown, note)
+    let hidden = names.len().saturating_sub(COLUMNS);
+    names.truncate(COLUMNS);
+    let most = ROWS.min(CELLS / names.len().max(1));
+    let characters = characters(names.len() * count.min(most));
+    let row = |row: R| {
+        let mut shown = vec![Shown::default(); names.len()];
+        for (name, cell) in cells(row) {
+            if let Some(place) = places.get(name).and_then(|place| shown.get_mut(*place)) {
+                *place = shown_cell(cell, characters);
+            }
+        }
+        shown
+    };
+    let shown = rows().take(most).map(row).collect();
+    let all = count > most;
+    let notes = [
+        all.then(|| {
+            format!("These are the first {most} of {count} rows; the JSON and the CSV have all of them.")
+        }),
+        more_columns(hidden),
+    ];
+    table(caption, &names, shown, notes)
 }
 
-fn table(
-    caption: &'static str,
-    names: &[&str],
-    rows: Vec<BTreeMap<&str, Shown>>,
-    note: Option<String>,
-) -> Table {
-    let mut rows = rows;
-    let rows: Vec<Vec<Shown>> = rows
-        .iter_mut()
-        .map(|row| names.iter().map(|name| row.remove(name).unwrap_or_default()).collect())
-        .collect();
+fn table(caption: &'static str, names: &[&str], rows: Vec<Vec<Shown>>, notes: [Option<String>; 2]) -> Table {
     let column = |(place, name): (usize, &&str)| Column {
-        name: (*name).to_owned(),
+        name: excerpt(name, CHARACTERS).into_owned(),
         has_numbers: rows.iter().all(|row| !matches!(row[place].kind, Kind::Time | Kind::Other)),
     };
+    let notes: Vec<String> = notes.into_iter().flatten().collect();
+    let note = (!notes.is_empty()).then(|| notes.join(" "));
     Table { caption, columns: names.iter().enumerate().map(column).collect(), rows, note }
 }
 
@@ -159,23 +185,34 @@ impl Shown {
     }
 }
 
-fn shown_cell(cell: Cell<'_>) -> Shown {
+fn shown_cell(cell: Cell<'_>, characters: usize) -> Shown {
     match cell {
-        Cell::Value(value) => shown(value),
-        Cell::List(values) => Shown { text: list(values), kind: Kind::Other },
+        Cell::Value(value) => shown(value, characters),
+        Cell::List(values) => Shown { text: list(values, characters), kind: Kind::Other },
         Cell::Rows(_) => Shown::default(),
     }
 }
 
-fn list(values: &[Value]) -> String {
-    let mut texts: Vec<String> = values.iter().take(VALUES).map(|value| shown(value.as_ref()).text).collect();
-    if values.len() > VALUES {
-        texts.push(format!("and {} more", values.len() - VALUES));
+/// The first values of a set, as many as there is room for, and one at least.
+fn list(values: &[Value], characters: usize) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut room = characters;
+    for value in values.iter().take(VALUES) {
+        let text = shown(value.as_ref(), characters).text;
+        let length = text.chars().count();
+        if length > room && !texts.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(length);
+        texts.push(text);
+    }
+    if values.len() > texts.len() {
+        texts.push(format!("and {} more", values.len() - texts.len()));
     }
     texts.join(", ")
 }
 
-fn shown(value: ValueRef<'_>) -> Shown {
+fn shown(value: ValueRef<'_>, characters: usize) -> Shown {
     let (text, kind) = match value {
         // The sum of floats may be past all of them; in JSON that is null.
         ValueRef::Float(value) if !value.is_finite() => ("null".to_owned(), Kind::Null),
@@ -183,18 +220,10 @@ fn shown(value: ValueRef<'_>) -> Shown {
         ValueRef::Bool(value) => (value.to_string(), Kind::Other),
         ValueRef::Int(value) => (value.to_string(), Kind::Number),
         ValueRef::Float(value) => (serde_json::to_string(&value).unwrap_or_default(), Kind::Number),
-        ValueRef::Text(text) => (beginning(text), Kind::Other),
+        ValueRef::Text(text) => (excerpt(text, characters).into_owned(), Kind::Other),
         ValueRef::Time(time) => (time_text(time), Kind::Time),
     };
     Shown { text, kind }
-}
-
-/// As much of a text as there is room for.
-fn beginning(text: &str) -> String {
-    match text.char_indices().nth(CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// A time in UTC with as much of it as is not zero.
@@ -225,17 +254,22 @@ mod tests {
         Timestamp::parse(text).expect("a time")
     }
 
-    /// So many records, as a store answers with them.
+    /// So many small records, as a store answers with them.
     async fn documents(count: usize) -> Documents {
+        let fields = [("size", Value::Int(1)), ("name", Value::from("x")), ("gone", Value::Null)];
+        stored(count, || fields.iter().map(|(key, value)| (Box::from(*key), value.clone())).collect()).await
+    }
+
+    /// So many records with some fields.
+    async fn stored(count: usize, fields: impl Fn() -> Vec<(Box<str>, Value)>) -> Documents {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = SqliteEngine::open(&folder.path().join("backdrop.db")).expect("a store");
         let name = BucketName::parse("foo").expect("a name");
         let config = BucketConfig::new(name.clone());
         engine.save_buckets(vec![BucketSave::new(config, TokenChange::Keep)]).await.expect("a bucket");
         let record = |index: usize| {
-            let fields = [("size", Value::Int(1)), ("name", Value::from("x")), ("gone", Value::Null)];
-            let fields = fields.into_iter().map(|(key, value)| (Box::from(key), value)).collect();
-            Record { id: RecordId::parse(&index.to_string()), timestamp: Some(time("2014-01-02")), fields }
+            let id = RecordId::parse(&index.to_string());
+            Record { id, timestamp: Some(time("2014-01-02")), fields: fields() }
         };
         let records = (0..count).map(record).collect();
         engine.store(&name, records, time("2015-01-01T10:11:12")).await.expect("records");
@@ -315,14 +349,56 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_off() {
-        assert_eq!(beginning(&"é".repeat(CHARACTERS)), "é".repeat(CHARACTERS));
-        assert_eq!(beginning(&"é".repeat(CHARACTERS + 1)), format!("{}…", "é".repeat(CHARACTERS)));
+    fn a_long_text_is_cut_off_and_its_length_said() {
+        let text = |text: &str, cells: usize| shown(ValueRef::Text(text), characters(cells)).text;
+        assert_eq!(text(&"é".repeat(300), 1_000), "é".repeat(300));
+        assert_eq!(text(&"é".repeat(301), 1_000), format!("{}… (602 bytes)", "é".repeat(300)));
+        assert_eq!(text(&"x".repeat(262_144), 5_000), format!("{}… (262144 bytes)", "x".repeat(60)));
+        assert_eq!(text(&"x".repeat(21), 1_000_000), format!("{}… (21 bytes)", "x".repeat(20)));
+    }
+
+    /// How many bytes the texts of some tables have, and how many cells there are.
+    fn size(tables: &[Table]) -> (usize, usize) {
+        let cells = || tables.iter().flat_map(|table| table.rows.iter().flatten());
+        let names = tables.iter().flat_map(|table| &table.columns).map(|column| column.name.len());
+        (cells().map(|cell| cell.text.len()).sum::<usize>() + names.sum::<usize>(), cells().count())
+    }
+
+    #[rocket::async_test]
+    async fn records_take_no_more_of_a_page_however_large_they_are() {
+        for (fields, letters, cells) in [(1_000, 200, 5_000), (2, 30_000, 20_000), (2_000, 10, 5_000)] {
+            let field =
+                |place: usize| (format!("name_{place:04}_{}", "n".repeat(100)), "é".repeat(letters / 2));
+            let fields: Vec<_> = (0..fields).map(field).collect();
+            let fields =
+                || fields.iter().map(|(key, text)| ((&**key).into(), Value::from(&**text))).collect();
+            let tables = Tables::of(&Found::Records(stored(RECORDS + 1, fields).await)).expect("tables").0;
+            let (bytes, shown) = size(&tables);
+            assert!(bytes < 700_000 && shown <= cells, "{bytes} bytes in {shown} cells");
+        }
+    }
+
+    #[test]
+    fn groups_take_no_more_of_a_page_however_many_columns_there_are() {
+        let collect: Vec<String> = (0..90).map(|place| format!("collect=size_{place}")).collect();
+        let query = format!(
+            "group_by=kind&period=month&start_at=2014-01-01T00:00:00Z&end_at=2014-03-01T00:00:00Z&{}",
+            collect.join("&")
+        );
+        let kinds: Vec<String> = (0..210).map(|kind| format!("{kind}{}", "k".repeat(5_000))).collect();
+        let records: Vec<_> = kinds.iter().map(|kind| (&**kind, "2014-01-05", 1)).collect();
+        let tables = Tables::of(&Found::Groups(group_answer(&query, &records))).expect("tables").0;
+        let (bytes, cells) = size(&tables);
+        assert!(bytes < 700_000 && cells <= 2 * CELLS, "{bytes} bytes in {cells} cells");
+        let note = tables[0].note.as_deref().expect("a note");
+        assert!(note.contains("first 200 of 210 rows") && note.contains("133 more columns"), "{note}");
     }
 
     #[test]
     fn a_long_set_is_cut_off() {
         let values: Vec<Value> = (0..25).map(Value::Int).collect();
-        assert!(list(&values).ends_with("18, 19, and 5 more"), "{}", list(&values));
+        assert!(list(&values, 300).ends_with("18, 19, and 5 more"), "{}", list(&values, 300));
+        assert_eq!(list(&values, 5), "0, 1, 2, 3, 4, and 20 more");
+        assert_eq!(list(&[Value::from("text"), Value::from("more")], 2), "te… (4 bytes), and 1 more");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::slice;
 
-use backdrop_common::bucket::seed::{InvalidBucket, parse_seed};
+use backdrop_common::bucket::seed::{InvalidBucket, check_bounds, parse_seed};
 use backdrop_common::bucket::{BucketConfig, UploadFormat};
 use backdrop_common::http::etag;
 use rocket::FromForm;
@@ -57,7 +57,9 @@ pub(crate) struct FormFault {
 impl From<InvalidBucket> for FormFault {
     fn from(invalid: InvalidBucket) -> Self {
         let field = match &invalid {
-            InvalidBucket::Setting { setting, .. } => setting,
+            InvalidBucket::Setting { setting, .. }
+            | InvalidBucket::Long { setting, .. }
+            | InvalidBucket::Many { setting, .. } => setting,
             InvalidBucket::HalfAddress { .. } => "data_group",
             InvalidBucket::Schema { .. } => "schema",
             InvalidBucket::NotAList(_) | InvalidBucket::NotAnObject { .. } | InvalidBucket::Twice { .. } => {
@@ -105,6 +107,7 @@ impl BucketForm {
     pub(crate) fn config(&self) -> Result<BucketConfig, FormFault> {
         let seed = self.seed()?;
         let config = parse_seed(None, seed)?.config;
+        check_bounds(None, &config)?;
         check_filters(&config.upload_filters)?;
         Ok(config)
     }

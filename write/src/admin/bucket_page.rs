@@ -11,7 +11,7 @@ use backdrop_pages::Page;
 use backdrop_pages::chart::BarChart;
 use rocket::{State, get};
 
-use super::figures::{self, Freshness, RecordTable};
+use super::figures::{self, Freshness, LastRecords};
 use super::notice::Notice;
 use super::{Frame, PageError, SignedIn, grants, words};
 use crate::WriteApp;
@@ -31,7 +31,7 @@ struct BucketPage {
     records: String,
     chart: Option<BarChart>,
     period: Option<Period>,
-    last: RecordTable,
+    last: LastRecords,
     write_url: String,
     read_url: String,
 }

@@ -2,13 +2,15 @@
 //! when.
 
 use backdrop_common::bucket::{BucketConfig, BucketName};
+use backdrop_common::excerpt::excerpt;
 use backdrop_common::field::FieldName;
 use backdrop_common::period::Period;
 use backdrop_common::query::{Direction, GroupQuery, RecordQuery, RecordSort, Selection, TimeRange, Window};
-use backdrop_common::storage::{Document, Row, StorageEngine, StorageError, StorageErrorKind};
+use backdrop_common::storage::{Documents, RecordTable, Row, StorageEngine, StorageError, StorageErrorKind};
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::value::ValueRef;
 use backdrop_pages::chart::{Bar, BarChart, Sparkline};
+use rocket::tokio;
 
 use super::words;
 
@@ -180,10 +182,17 @@ fn label(period: Period, start: Timestamp) -> String {
     text.get(..length).unwrap_or(&text).to_owned()
 }
 
+/// How many columns the last records are shown with.
+const COLUMNS: usize = 40;
+/// How many characters of a text are shown, and of a name.
+const CHARACTERS: usize = 200;
+
 /// Records as a table.
-pub(crate) struct RecordTable {
-    /// The keys that any of them has.
+pub(crate) struct LastRecords {
+    /// Keys that any of them has.
     pub(crate) columns: Vec<String>,
+    /// How many keys there are besides.
+    hidden: usize,
     /// A cell for each column; empty where a record lacks the key.
     pub(crate) rows: Vec<Vec<String>>,
 }
@@ -193,32 +202,41 @@ pub(crate) async fn last_records(
     engine: &dyn StorageEngine,
     bucket: &BucketName,
     limit: usize,
-) -> Result<RecordTable, StorageError> {
+) -> Result<LastRecords, StorageError> {
     let found = engine.find(bucket, &by_time(Direction::Descending, limit)).await?;
-    let documents: Vec<Document<'_>> = found.iter().collect::<Result<_, _>>()?;
-    let mut records = Vec::with_capacity(documents.len());
-    for document in documents {
-        records.push(document.stored_fields().collect::<Result<Vec<_>, _>>()?);
-    }
-    let mut columns: Vec<&str> = records.iter().flatten().map(|(key, _)| *key).collect();
-    columns.sort_unstable_by_key(|key| (*key != "_timestamp", *key == "_updated_at", *key));
-    columns.dedup();
-    let row = |record: &Vec<(&str, ValueRef<'_>)>| {
-        let cell = |column: &&str| {
-            record.iter().find(|(key, _)| key == column).map_or_else(String::new, |(_, value)| cell(*value))
+    // Large records take a while to go through.
+    let shown = tokio::task::spawn_blocking(move || LastRecords::of(&found, limit)).await;
+    shown.map_err(|panic| StorageError::new(StorageErrorKind::Internal, panic))?
+}
+
+impl LastRecords {
+    fn of(found: &Documents, limit: usize) -> Result<Self, StorageError> {
+        let rank = |key: &str| match key {
+            "_timestamp" => 0,
+            "_updated_at" => 2,
+            _ => 1,
         };
-        columns.iter().map(cell).collect()
-    };
-    Ok(RecordTable {
-        rows: records.iter().map(row).collect(),
-        columns: columns.iter().map(|key| (*key).to_owned()).collect(),
-    })
+        let table = RecordTable::of(found, limit, COLUMNS, rank)?;
+        let shown = |value: &Option<ValueRef<'_>>| value.map_or_else(String::new, cell);
+        let row = |row: &Vec<Option<ValueRef<'_>>>| row.iter().map(shown).collect();
+        Ok(Self {
+            rows: table.rows.iter().map(row).collect(),
+            columns: table.columns.iter().map(|key| excerpt(key, CHARACTERS).into_owned()).collect(),
+            hidden: table.hidden,
+        })
+    }
+
+    /// What is not shown, for people.
+    pub(crate) fn note(&self) -> Option<String> {
+        let more = words::counted(self.hidden as u64, "more column");
+        (self.hidden > 0).then(|| format!("There are {more}, which only the read app shows."))
+    }
 }
 
 fn cell(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => "null".to_owned(),
-        ValueRef::Text(text) => text.to_owned(),
+        ValueRef::Text(text) => excerpt(text, CHARACTERS).into_owned(),
         ValueRef::Time(time) => time.to_string(),
         ValueRef::Bool(value) => value.to_string(),
         ValueRef::Int(number) => number.to_string(),
@@ -232,5 +250,48 @@ pub(crate) fn unless_gone<T>(found: Result<T, StorageError>) -> Result<Option<T>
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == StorageErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backdrop_common::bucket::TokenChange;
+    use backdrop_common::record::Record;
+    use backdrop_common::storage::{BucketSave, SqliteEngine};
+    use backdrop_common::value::Value;
+
+    use super::*;
+
+    /// The page's part about the last records, where each has so many fields with a text of so many letters
+    /// under names that no other has.
+    async fn last(fields: usize, letters: usize) -> LastRecords {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = SqliteEngine::open(&folder.path().join("backdrop.db")).expect("a store");
+        let bucket = BucketName::parse("foo").expect("a name");
+        let config = BucketConfig::new(bucket.clone());
+        engine.save_buckets(vec![BucketSave::new(config, TokenChange::Keep)]).await.expect("a bucket");
+        let text = "é<".repeat(letters / 3);
+        let record = |record: usize| {
+            let name = |place: usize| format!("name{record}_{place:05}_{}", "n".repeat(100)).into();
+            let fields = (0..fields).map(|place| (name(place), Value::from(&*text))).collect();
+            Record { id: None, timestamp: Some(Timestamp::MIN), fields }
+        };
+        engine.store(&bucket, (0..10).map(record).collect(), Timestamp::MIN).await.expect("records");
+        last_records(&engine, &bucket, 10).await.expect("a table")
+    }
+
+    #[rocket::async_test]
+    async fn the_last_records_take_no_more_of_a_page_however_large_they_are() {
+        for (fields, letters) in [(1_000, 900), (2, 262_000), (20_000, 3)] {
+            let last = last(fields, letters).await;
+            assert_eq!(last.columns.len(), COLUMNS.min(fields * 10 + 3));
+            assert!(last.rows.iter().all(|row| row.len() == last.columns.len()));
+            let bytes: usize = last.rows.iter().flatten().chain(&last.columns).map(String::len).sum();
+            assert!(bytes < 150_000, "{bytes} bytes of {fields} fields");
+        }
+        let last = last(1_000, 3).await;
+        assert_eq!(last.columns[0], "_timestamp");
+        let note = "There are 9,963 more columns, which only the read app shows.";
+        assert_eq!(last.note().as_deref(), Some(note));
     }
 }

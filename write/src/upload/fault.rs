@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use backdrop_common::limits::{FIELD_NAME_BYTES, RECORD_BYTES, RECORD_FIELDS};
+use backdrop_common::record::bounds::OutOfBounds;
 use backdrop_common::record::checks::InvalidRecord;
 
 /// How many faults are kept of a file; the others are counted.
@@ -120,6 +122,14 @@ pub enum Rule {
         /// One that works.
         suggestion: String,
     },
+    /// A heading that is longer than a key may be.
+    #[error("\"{beginning}\" has {bytes} bytes, and a heading has at most {FIELD_NAME_BYTES}")]
+    LongHeading {
+        /// How it begins.
+        beginning: String,
+        /// How long it is.
+        bytes: usize,
+    },
     /// A heading that is a reserved key.
     #[error("\"{given}\" cannot be a heading: names that start with an underscore are Backdrop's own")]
     ReservedHeading {
@@ -201,10 +211,21 @@ fn grouped(number: usize) -> String {
     digits.chars().enumerate().flat_map(commas).collect()
 }
 
-/// A violation of the schema names its place by itself, and not as people do.
+/// A violation of the schema, or of a bound, names its place by itself, and not as people do.
 fn of_record(fault: &InvalidRecord) -> String {
     match fault {
         InvalidRecord::Schema { violation, .. } => violation.message.clone(),
+        InvalidRecord::Bounds { fault: OutOfBounds::Fields { fields }, .. } => format!(
+            "this row has {} cells with something in them, and a record has at most {} fields",
+            grouped(*fields),
+            grouped(RECORD_FIELDS)
+        ),
+        InvalidRecord::Bounds { fault: OutOfBounds::Bytes { bytes }, .. } => format!(
+            "what is in this row takes {} bytes, and a record has at most {}",
+            grouped(*bytes),
+            grouped(RECORD_BYTES)
+        ),
+        InvalidRecord::Bounds { fault, .. } => fault.to_string(),
         other => other.to_string(),
     }
 }
@@ -256,6 +277,7 @@ impl Rule {
                 "A cell that begins with a double quote ends with one, and a quote inside it is written twice: \
                  \"say \"\"hi\"\"\". A backslash before it does not count.",
             ),
+            Self::LongHeading { .. } => fixed("Shorten it."),
             Self::NoHeading { .. } => fixed("Give it one in the first row, or empty the cells below."),
             Self::RepeatedHeading { .. } => fixed("Rename one of the two."),
             Self::Heading { suggestion, .. } | Self::ReservedHeading { suggestion, .. } => Some(format!(
@@ -295,6 +317,10 @@ fn of_record_hint(fault: &InvalidRecord) -> Option<String> {
         }
         InvalidRecord::Id(_) => "An id is text without spaces.",
         InvalidRecord::Schema { .. } => "This is a rule of this bucket only.",
+        InvalidRecord::Bounds { fault: OutOfBounds::Fields { .. }, .. } => {
+            "Leave out columns that nobody needs here, or split the table into several buckets."
+        }
+        InvalidRecord::Bounds { .. } => "Shorten it.",
         InvalidRecord::NoSuchDate { .. }
         | InvalidRecord::Key(_)
         | InvalidRecord::ReservedKey(_)

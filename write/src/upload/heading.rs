@@ -1,12 +1,17 @@
 //! Headings: which are keys, what to call those that are not, and the letters above them.
 
+use backdrop_common::excerpt::beginning;
 use backdrop_common::field::{ReservedKey, is_field_name};
+use backdrop_common::limits::FIELD_NAME_BYTES;
 
 use super::fault::Rule;
 
 /// What is wrong with a heading; `first` is the place of the column that had it already.
 pub(crate) fn fault(heading: &str, first: Option<usize>) -> Option<Rule> {
-    let given = || heading.to_owned();
+    let given = || beginning(heading).into_owned();
+    if heading.len() > FIELD_NAME_BYTES {
+        return Some(Rule::LongHeading { beginning: given(), bytes: heading.len() });
+    }
     if let Some(first) = first {
         return Some(Rule::RepeatedHeading { heading: given(), other: letter(first) });
     }
@@ -67,6 +72,16 @@ mod tests {
             assert_eq!(suggestion(heading), key);
             assert_eq!(fault(key, None), None, "{key}");
             assert!(fault(heading, None).is_some(), "{heading}");
+        }
+    }
+
+    #[test]
+    fn headings_have_a_length() {
+        let longest = "h".repeat(FIELD_NAME_BYTES);
+        assert_eq!(fault(&longest, None), None);
+        for long in [format!("{longest}h"), "é".repeat(50_000)] {
+            let fault = fault(&long, None).expect("a fault").to_string();
+            assert!(fault.contains(&format!("has {} bytes", long.len())) && fault.len() < 300, "{fault}");
         }
     }
 

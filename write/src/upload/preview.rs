@@ -11,6 +11,8 @@ use super::time_column::is_time;
 
 /// How many rows are shown.
 pub const ROWS: usize = 10;
+/// How many columns are shown.
+const COLUMNS: usize = 100;
 /// How many characters of a cell are shown.
 const CHARACTERS: usize = 80;
 
@@ -91,6 +93,8 @@ pub struct RowPreview {
 pub struct Preview {
     /// What each column holds, from the left.
     pub columns: Vec<ColumnPreview>,
+    /// How many columns there are beyond those that are shown.
+    pub hidden_columns: usize,
     /// The first rows.
     pub rows: Vec<RowPreview>,
     /// How many there are.
@@ -109,7 +113,8 @@ impl Preview {
                 seen.add(text);
             }
         }
-        let columns = table.columns.iter().zip(found).map(|(column, (found, seen))| {
+        let shown_columns = table.columns.len().min(COLUMNS);
+        let columns = table.columns.iter().zip(found).take(shown_columns).map(|(column, (found, seen))| {
             let empty = table.rows.len() - found.values().sum::<usize>();
             let (column, found) = (column.clone(), found.into_iter().collect::<Vec<_>>());
             // Nobody adds up ids.
@@ -118,11 +123,14 @@ impl Preview {
         });
         let rows = table.rows.iter().take(ROWS).map(|row| RowPreview {
             number: row.number,
-            cells: (0..table.columns.len())
-                .map(|place| row.value(place).map_or_else(String::new, shown))
-                .collect(),
+            cells: (0..shown_columns).map(|place| row.value(place).map_or_else(String::new, shown)).collect(),
         });
-        Self { columns: columns.collect(), rows: rows.collect(), total: table.rows.len() }
+        Self {
+            columns: columns.collect(),
+            hidden_columns: table.columns.len() - shown_columns,
+            rows: rows.collect(),
+            total: table.rows.len(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use backdrop_common::excerpt::beginning;
 use backdrop_common::record::sent::SentValue;
 
 use super::fault::{Rule, Unit};
@@ -61,8 +62,8 @@ impl Column {
     /// How a fault names it: `B "temp_max"`.
     pub(crate) fn label(&self) -> String {
         match &self.letter {
-            Some(letter) => format!("{letter} \"{}\"", self.heading),
-            None => format!("\"{}\"", self.heading),
+            Some(letter) => format!("{letter} \"{}\"", beginning(&self.heading)),
+            None => format!("\"{}\"", beginning(&self.heading)),
         }
     }
 }

@@ -512,17 +512,65 @@ fn what_a_person_sees() {
     assert_eq!(preview.rows[2].cells[2].chars().count(), 81);
 }
 
-/// One record with many keys and many without any, which is no work if nobody visits what is not there.
+/// Some records with many keys and many without any, which is no work if nobody visits what is not there.
 #[test]
 fn many_columns_with_almost_no_cells() {
     let keys: Vec<_> = (0..20_000).map(|number| format!("\"key_{number}\": \"2012-01-01\"")).collect();
-    let file = format!("{{{}}}\n{}", keys.join(", "), "{}\n".repeat(100_000));
+    let wide: Vec<_> = keys.chunks(1_000).map(|keys| format!("{{{}}}", keys.join(", "))).collect();
+    let file = format!("{}\n{}", wide.join("\n"), "{}\n".repeat(100_000));
     let limits = Limits { bytes: 1_000_000, unpacked: 1_000_000, cells: 1_000_000, rows: 200_000 };
     let table = read(file.as_bytes(), &[], limits).expect("a table");
     let preview = Preview::of(&table);
-    assert_eq!((preview.columns.len(), preview.columns[19_999].empty), (20_000, 100_000));
+    assert_eq!(
+        (preview.columns.len(), preview.hidden_columns, preview.columns[99].empty),
+        (100, 19_900, 100_019)
+    );
+    assert!(preview.rows.iter().all(|row| row.cells.len() == 100));
     let found = candidates(&table);
-    assert_eq!((found.len(), found[19_999].empty), (20_000, 100_000));
+    assert_eq!((found.len(), found[99].empty), (100, 100_019));
+}
+
+#[test]
+fn a_row_beyond_a_bound_of_records_is_a_fault_where_it_is() {
+    let headings =
+        |count: usize| (0..count).map(|place| format!("h{place:04}")).collect::<Vec<_>>().join(",");
+    let cells = |count: usize| vec!["1"; count].join(",");
+    let limits = Limits::of(10_000_000);
+    let faults = |file: &str| match read(file.as_bytes(), &[], limits) {
+        Ok(table) => check(&table, &Rules::default()).err(),
+        Err(faults) => Some(faults),
+    };
+    let message = |file: &str| faults(file).expect("faults").first[0].to_string();
+    assert_eq!(faults(&format!("{}\n{}\n", headings(1_000), cells(1_000))), None);
+    assert_eq!(
+        message(&format!("{}\n{}\n", headings(1_001), cells(1_001))),
+        "Row 2: this row has 1,001 cells with something in them, and a record has at most 1,000 fields"
+    );
+    assert_eq!(
+        message(&format!("aa,bb\n1,2\n3,{}\n", "x".repeat(262_145))),
+        format!(
+            "Row 3, column B \"bb\": bb is a text of 262145 bytes, and at most 262144 are allowed: \"{}…\"",
+            "x".repeat(100)
+        )
+    );
+    assert_eq!(
+        message(&format!("_id,bb\n{},2\n", "i".repeat(1_025))),
+        format!(
+            "Row 2, column A \"_id\": an _id has at most 1024 bytes, and \"{}…\" has 1025",
+            "i".repeat(100)
+        )
+    );
+    let texts = vec!["x".repeat(250_000); 5].join(",");
+    assert!(message(&format!("{}\n{texts}\n", headings(5))).contains("and a record has at most 1,048,576"));
+    assert_eq!(
+        message(&format!("aa,{}\n1,2\n", "n".repeat(129))),
+        format!("Row 1, column B: \"{}…\" has 129 bytes, and a heading has at most 128", "n".repeat(100))
+    );
+    let keys: Vec<_> = (0..1_001).map(|place| format!("\"key_{place}\": 1")).collect();
+    assert_eq!(
+        message(&format!("[{{\"aa\": 1}},\n{{{}}}]", keys.join(","))),
+        "Line 2: this row has 1,001 cells with something in them, and a record has at most 1,000 fields"
+    );
 }
 
 proptest! {

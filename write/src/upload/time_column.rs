@@ -20,7 +20,10 @@ pub struct TimeColumn {
     pub empty: usize,
 }
 
-/// The columns that hold nothing but times, from the left; none where there is a `_timestamp`.
+/// How many columns somebody has to choose from at the most.
+const CHOICES: usize = 100;
+
+/// The first columns that hold nothing but times, from the left; none where there is a `_timestamp`.
 pub fn candidates(table: &Table) -> Vec<TimeColumn> {
     if table.column(TIMESTAMP).is_some() {
         return Vec::new();
@@ -36,7 +39,7 @@ pub fn candidates(table: &Table) -> Vec<TimeColumn> {
         let empty = table.rows.len() - times.filter(|times| *times > 0)?;
         Some(TimeColumn { heading: column.heading.clone(), empty })
     };
-    counted.filter_map(candidate).collect()
+    counted.filter_map(candidate).take(CHOICES).collect()
 }
 
 /// The candidate that is taken until the person chooses: the first of those with the fewest empty

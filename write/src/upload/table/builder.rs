@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use backdrop_common::record::bounds::OutOfBounds;
+use backdrop_common::record::checks::InvalidRecord;
 use backdrop_common::record::sent::{SentRecord, SentValue};
 
 use super::above::{Above, HeldRow, Next};
@@ -168,6 +170,11 @@ impl TableBuilder {
 
     /// Takes a record; keys that are new become columns.
     pub(crate) fn push_record(&mut self, number: usize, record: &SentRecord<'_>) -> Flow {
+        if let Some(fields) = record.too_many_fields() {
+            let fault = InvalidRecord::Bounds { index: 0, fault: OutOfBounds::Fields { fields } };
+            self.fault(number, Rule::Record { given: None, fault });
+            return Flow::Continue(());
+        }
         let mut row = Row { number, cells: Vec::new() };
         for (key, value) in record.fields() {
             let column = self.keys.get(&**key).copied().unwrap_or_else(|| {
