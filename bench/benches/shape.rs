@@ -6,7 +6,7 @@ use backdrop_bench::embedded::query;
 use backdrop_common::aggregate::Partial;
 use backdrop_common::query::{GroupQuery, Query};
 use backdrop_common::shape::shape;
-use backdrop_common::storage::Row;
+use backdrop_common::storage::{Interest, Row};
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::value::{Value, ValueRef};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -124,7 +124,7 @@ fn answers(criterion: &mut Criterion) {
             bencher.iter_batched(
                 || rows.clone(),
                 |rows| {
-                    let answer = shape(&query, rows).expect("an answer");
+                    let answer = shape(&query, rows, &Interest::default()).expect("an answer");
                     let mut json = Vec::new();
                     answer.write_json(&mut json);
                     json

@@ -122,18 +122,22 @@ impl Partial {
         Self { set: wants_set.then(HashSet::new), ..Self::default() }
     }
 
-    /// Adds a value that a record holds.
-    pub fn add(&mut self, value: ValueRef<'_>) {
+    /// Adds a value that a record holds. Says whether the set has one member more.
+    pub fn add(&mut self, value: ValueRef<'_>) -> bool {
         self.values += 1;
         self.sum.add(value);
-        self.add_to_set(value);
+        self.add_to_set(value)
     }
 
     /// Adds a value to the set alone, for an engine that counted the values elsewhere.
-    pub(crate) fn add_to_set(&mut self, value: ValueRef<'_>) {
-        if let Some(set) = &mut self.set {
-            add_to_set(set, value);
-        }
+    /// Says whether that has one member more.
+    pub(crate) fn add_to_set(&mut self, value: ValueRef<'_>) -> bool {
+        self.set.as_mut().is_some_and(|set| add_to_set(set, value))
+    }
+
+    /// How many members its set has.
+    pub(crate) fn members(&self) -> usize {
+        self.set.as_ref().map_or(0, HashSet::len)
     }
 
     /// Adds everything that another partial of the same field knows.
@@ -201,11 +205,9 @@ pub enum Reduced {
     Set(Vec<Value>),
 }
 
-fn add_to_set(set: &mut HashSet<Value>, value: ValueRef<'_>) {
+fn add_to_set(set: &mut HashSet<Value>, value: ValueRef<'_>) -> bool {
     match set.get(&value) {
-        None => {
-            set.insert(value.to_value());
-        }
+        None => return set.insert(value.to_value()),
         // Of `1` and `1.0` the integer is shown, whichever came first.
         Some(Value::Float(float)) if matches!(value, ValueRef::Int(_)) => {
             debug_assert!(exact_int(*float).is_some());
@@ -213,6 +215,7 @@ fn add_to_set(set: &mut HashSet<Value>, value: ValueRef<'_>) {
         }
         Some(_) => {}
     }
+    false
 }
 
 #[cfg(test)]

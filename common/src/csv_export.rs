@@ -187,7 +187,7 @@ mod tests {
     use crate::record::Record;
     use crate::shape::shape;
     use crate::storage::document::encode;
-    use crate::storage::{NamesSeen, Row};
+    use crate::storage::{Interest, NamesSeen, Row};
     use crate::timestamp::Timestamp;
     use crate::value::Value;
 
@@ -240,7 +240,7 @@ mod tests {
         let context = QueryContext { raw_queries_allowed: true, now, max_rows: 100 };
         let query = QueryArgs::parse(text).and_then(|args| args.into_query(&context));
         let Ok(Query::Groups(query)) = query else { panic!("{text}: {query:?}") };
-        let answer = shape(&query, rows).expect("an answer");
+        let answer = shape(&query, rows, &Interest::default()).expect("an answer");
         assert_eq!(String::from_utf8(groups(&answer)).expect("text"), expected, "{text}");
         for until in [0, 1, 7, 60] {
             let (mut csv, mut all) = (GroupsCsv::new(&answer), Vec::new());

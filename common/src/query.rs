@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod collect;
+pub(crate) mod lookup;
 mod rules;
 
 use crate::field::FieldName;
@@ -214,8 +215,22 @@ impl Wanted {
         }
     }
 
+    /// Everything that it may mean, as values: what it matches is equal to one of them.
+    pub(crate) fn values(&self) -> impl Iterator<Item = ValueRef<'_>> {
+        let values = match self {
+            Self::Bool(wanted) => [Some(ValueRef::Bool(*wanted)), None, None],
+            Self::Text { text, number, time } => [
+                Some(ValueRef::Text(text)),
+                number.as_ref().map(Value::as_ref),
+                time.as_ref().map(|time| ValueRef::Time(*time)),
+            ],
+        };
+        values.into_iter().flatten()
+    }
+
     /// Whether a record's value is the one wanted.
     pub fn matches(&self, value: ValueRef<'_>) -> bool {
+        lookup::cost::compared();
         match (self, value) {
             (Self::Bool(wanted), ValueRef::Bool(value)) => *wanted == value,
             (Self::Text { text, .. }, ValueRef::Text(value)) => **text == *value,

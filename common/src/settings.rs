@@ -48,13 +48,13 @@ pub struct Settings {
     /// How much memory requests that store something may take, all together, in bytes. One that is alone
     /// is taken whatever this is.
     pub max_ingest_bytes: NonZeroU32,
-    /// How many groups or periods an answer may list.
+    /// How many groups or periods an answer may list, and how many members its sets may have.
     pub max_rows: NonZeroU32,
     /// How many bytes an answer of groups may have.
     pub max_answer_bytes: NonZeroU32,
     /// How much memory answers may take, all together, in bytes: what was found, and what is being sent.
     pub max_query_bytes: NonZeroU32,
-    /// How long a MongoDB server may work on one query, in milliseconds.
+    /// How long the store may work on one query, in milliseconds.
     pub max_time_ms: NonZeroU32,
     /// Which members of a MongoDB replica set answer queries.
     pub read_preference: ReadPreference,

@@ -27,7 +27,8 @@ mod tests;
 
 use crate::aggregate::Partial;
 use crate::query::{Anchor, GroupQuery, InvalidQuery, Window};
-use crate::storage::{CollectedField, Row};
+use crate::storage::interest::LOOK_EVERY;
+use crate::storage::{CollectedField, Interest, Row, StorageError};
 
 use answer::{FlatRow, Group, List, Periods, WithData};
 use gather::PeriodRow;
@@ -55,37 +56,56 @@ pub fn shift(query: &GroupQuery, rows: &[Row]) -> i64 {
     }
 }
 
-/// Shapes the answer to a query from the rows of an engine.
+/// Why an answer was not shaped.
+#[derive(Debug, thiserror::Error)]
+pub enum ShapeError {
+    /// The query asks for what cannot be.
+    #[error(transparent)]
+    Query(#[from] InvalidQuery),
+    /// Nobody waits for it any more.
+    #[error(transparent)]
+    Unwanted(#[from] StorageError),
+}
+
+/// Shapes the answer to a query from the rows of an engine, for as long as somebody waits for it.
 ///
 /// # Errors
 ///
 /// [`InvalidQuery`] where values cannot be collected as asked, or the answer would be too long.
-pub fn shape(query: &GroupQuery, rows: Vec<Row>) -> Result<GroupAnswer, InvalidQuery> {
+pub fn shape(query: &GroupQuery, rows: Vec<Row>, interest: &Interest) -> Result<GroupAnswer, ShapeError> {
     let answer = match &query.window {
-        None => groups(query, rows),
-        Some(window) if query.keys.is_empty() => periods(query, window, rows),
-        Some(window) if query.flatten => flat(query, window, rows),
-        Some(window) => nested(query, window, rows),
+        None => groups(query, rows, interest),
+        Some(window) if query.keys.is_empty() => periods(query, window, rows, interest),
+        Some(window) if query.flatten => flat(query, window, rows, interest),
+        Some(window) => nested(query, window, rows, interest),
     }?;
+    interest.check()?;
     Ok(answer.arrange(query.sort.as_ref(), query.limit))
 }
 
-fn groups(query: &GroupQuery, rows: Vec<Row>) -> Result<GroupAnswer, InvalidQuery> {
+fn groups(query: &GroupQuery, rows: Vec<Row>, interest: &Interest) -> Result<GroupAnswer, ShapeError> {
     check_length(query, rows.len())?;
     let mut tallies = Tallies::new(query, rows.len());
     let mut keys = GroupKeys::new(query.keys.len(), rows.len());
-    for mut row in rows {
+    for (place, mut row) in rows.into_iter().enumerate() {
+        interest.check_at(place)?;
         tallies.push(row.count, &mut row.collected)?;
         keys.push(&row.keys);
     }
     Ok(GroupAnswer::new(query, Periods::default(), tallies, List::Groups(keys)))
 }
 
-fn periods(query: &GroupQuery, window: &Window, rows: Vec<Row>) -> Result<GroupAnswer, InvalidQuery> {
+fn periods(
+    query: &GroupQuery,
+    window: &Window,
+    rows: Vec<Row>,
+    interest: &Interest,
+) -> Result<GroupAnswer, ShapeError> {
     let periods = Periods::of(window);
     let mut tallies = Tallies::new(query, rows.len());
     let mut with_data = Vec::with_capacity(rows.len());
-    for mut row in rows {
+    for (place, mut row) in rows.into_iter().enumerate() {
+        interest.check_at(place)?;
         let Some(period) = periods.find(row.start) else { continue };
         with_data.push(WithData { period, tally: tallies.push(row.count, &mut row.collected)? });
     }
@@ -93,15 +113,27 @@ fn periods(query: &GroupQuery, window: &Window, rows: Vec<Row>) -> Result<GroupA
     Ok(GroupAnswer::new(query, periods, tallies, List::Periods(with_data)))
 }
 
-fn nested(query: &GroupQuery, window: &Window, rows: Vec<Row>) -> Result<GroupAnswer, InvalidQuery> {
+fn nested(
+    query: &GroupQuery,
+    window: &Window,
+    rows: Vec<Row>,
+    interest: &Interest,
+) -> Result<GroupAnswer, ShapeError> {
     let periods = Periods::of(window);
     let mut tallies = Tallies::new(query, rows.len());
-    let gathered = gather::by_keys(rows, &periods);
+    let gathered = gather::by_keys(rows, &periods, interest)?;
     check_length(query, gathered.len().saturating_mul(window.len()))?;
     let fields = query.collected_fields();
     let mut keys = GroupKeys::new(query.keys.len(), gathered.len());
     let mut groups = Vec::with_capacity(gathered.len());
+    let mut shaped = 0;
     for group in gathered {
+        // Groups are few or their periods are.
+        shaped += group.rows.len();
+        if shaped >= LOOK_EVERY {
+            shaped = 0;
+            interest.check()?;
+        }
         keys.push(&group.keys);
         groups.push(nested_group(&fields, &mut tallies, group.rows)?);
     }
@@ -132,15 +164,21 @@ fn nested_group(
 }
 
 /// Every period with every combination of the values that a key has anywhere in the span.
-fn flat(query: &GroupQuery, window: &Window, rows: Vec<Row>) -> Result<GroupAnswer, InvalidQuery> {
+fn flat(
+    query: &GroupQuery,
+    window: &Window,
+    rows: Vec<Row>,
+    interest: &Interest,
+) -> Result<GroupAnswer, ShapeError> {
     let mut rows = rows;
     let periods = Periods::of(window);
-    let (combinations, found) = gather::combinations(query.keys.len(), &mut rows);
+    let (combinations, found) = gather::combinations(query.keys.len(), &mut rows, interest)?;
     check_length(query, combinations.len().saturating_mul(window.len()))?;
     let mut tallies = Tallies::new(query, rows.len());
     let all = 0..periods.len() * combinations.len();
     let mut flat: Vec<FlatRow> = all.map(|place| FlatRow { place, tally: None }).collect();
-    for (mut row, combination) in rows.into_iter().zip(found) {
+    for (place, (mut row, combination)) in rows.into_iter().zip(found).enumerate() {
+        interest.check_at(place)?;
         let Some(period) = periods.find(row.start) else { continue };
         let tally = tallies.push(row.count, &mut row.collected)?;
         flat[period * combinations.len() + combination].tally = Some(tally);

@@ -11,6 +11,7 @@ pub mod document;
 mod error;
 #[cfg(feature = "testing")]
 pub mod failing;
+pub(crate) mod interest;
 mod made_id;
 mod mongo;
 mod new_records;
@@ -22,6 +23,7 @@ mod sqlite;
 pub mod url;
 mod view;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -32,7 +34,7 @@ use crate::aggregate::Partial;
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
 use crate::field::FieldName;
-use crate::query::{CollectMethod, GroupQuery, Query, RecordQuery};
+use crate::query::{CollectMethod, GroupQuery, Query, RecordQuery, Selection, TimeRange, Window};
 use crate::record::checks::InvalidRecord;
 use crate::record::{Record, RecordId};
 use crate::room::{Reservation, Room};
@@ -42,6 +44,7 @@ use crate::value::Value;
 
 pub use document::{Document, Documents, Names, NamesSeen};
 pub use error::{StorageError, StorageErrorKind};
+pub use interest::{Interest, Waiting};
 pub use mongo::MongoEngine;
 pub use new_records::NewRecords;
 pub use pages::{PAGE_BYTES, PAGES, RecordPages, WantedNames};
@@ -112,16 +115,17 @@ impl GroupQuery {
     /// The fields that are collected, each once, in the order in which a [`Row`] has them.
     pub fn collected_fields(&self) -> Vec<CollectedField> {
         let mut fields: Vec<CollectedField> = Vec::new();
+        let mut places = HashMap::new();
         for collect in &self.collect {
-            let place = fields.iter().position(|known| known.field == collect.field).unwrap_or_else(|| {
+            let place = *places.entry(&collect.field).or_insert(fields.len());
+            if place == fields.len() {
                 fields.push(CollectedField {
                     field: collect.field.clone(),
                     wants_count: false,
                     wants_sum: false,
                     wants_set: false,
                 });
-                fields.len() - 1
-            });
+            }
             match collect.effective_method() {
                 CollectMethod::Count => fields[place].wants_count = true,
                 CollectMethod::Sum | CollectMethod::Mean => fields[place].wants_sum = true,
@@ -385,6 +389,32 @@ pub trait StorageEngine: Send + Sync {
     /// [`StorageEngine::buckets`].
     async fn newest_timestamps(&self) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError>;
 
+    /// The oldest and the newest `_timestamp` of a bucket, if any record has one; found without looking at others.
+    async fn time_span(&self, bucket: &BucketName) -> Result<Option<(Timestamp, Timestamp)>, StorageError>;
+
+    /// How many records there are of each period of a window that has any, in order; for pages with few periods.
+    async fn count_by_period(
+        &self,
+        bucket: &BucketName,
+        window: Window,
+    ) -> Result<Vec<(Timestamp, u64)>, StorageError> {
+        let range = TimeRange { start: window.start, end: window.end };
+        let query = GroupQuery {
+            selection: Selection { filters: Vec::new(), range: Some(range) },
+            keys: Vec::new(),
+            window: Some(window),
+            collect: Vec::new(),
+            sort: None,
+            limit: None,
+            flatten: false,
+            max_rows: window.len(),
+        };
+        let rows = self.aggregate(bucket, &query).await?;
+        let mut counts: Vec<_> = rows.iter().filter_map(|row| Some((row.start?, row.count))).collect();
+        counts.sort_unstable();
+        Ok(counts)
+    }
+
     /// How many records a bucket has; none if it was never written to. Where others write meanwhile,
     /// as many as there were at some moment of it.
     async fn count(&self, bucket: &BucketName) -> Result<u64, StorageError>;
@@ -422,7 +452,7 @@ pub trait StorageEngine: Send + Sync {
     /// # Errors
     ///
     /// [`TooManyRows`](StorageErrorKind::TooManyRows) beyond [`GroupQuery::max_rows`], which counts
-    /// what the engine has to hold: not the rows that it never had to.
+    /// what the engine has to hold: not the rows that it never had to. As many members may all sets have together.
     async fn aggregate(&self, bucket: &BucketName, query: &GroupQuery) -> Result<Vec<Row>, StorageError>;
 
     /// What would be done to answer a query, as JSON in the engine's own terms, for people who look for the

@@ -8,7 +8,7 @@ use backdrop_common::query::args::{QueryArgs, QueryContext};
 use backdrop_common::query::{GroupQuery, InvalidQuery, Query};
 use backdrop_common::room::Reservation;
 use backdrop_common::shape::{GroupAnswer, bytes_to_shape, shape, shift};
-use backdrop_common::storage::WantedNames;
+use backdrop_common::storage::{Waiting, WantedNames};
 use backdrop_common::timestamp::Timestamp;
 use rocket::http::Header;
 use rocket::http::uri::Host;
@@ -204,10 +204,12 @@ async fn groups(
         query = query.moved(periods).ok_or(InvalidQuery::OutsideCalendar)?;
         rows = app.engine.aggregate(bucket, &query).await?;
     }
+    let waiting = Waiting::default();
+    let interest = waiting.interest();
     let mut room = app.room.reserve();
     let shaped = spawn_blocking(move || {
         room.cover(bytes_to_shape(&query, &rows))?;
-        let answer = shape(&query, rows)?;
+        let answer = shape(&query, rows, &interest)?;
         room.cover(answer.memory())?;
         room.shrink(answer.memory());
         Ok((answer, room))

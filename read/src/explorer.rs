@@ -106,7 +106,7 @@ mod tests {
     use backdrop_common::query::GroupQuery;
     use backdrop_common::query::args::QueryContext;
     use backdrop_common::shape::{GroupAnswer, shape};
-    use backdrop_common::storage::Row;
+    use backdrop_common::storage::{Interest, Row};
     use backdrop_common::timestamp::Timestamp;
     use backdrop_common::value::{Value, ValueRef};
 
@@ -141,6 +141,6 @@ mod tests {
                 partial.add(ValueRef::Int(*size));
             }
         }
-        shape(&query, rows).expect("an answer")
+        shape(&query, rows, &Interest::default()).expect("an answer")
     }
 }

@@ -15,6 +15,7 @@ use crate::query::InvalidQuery;
 use crate::record::checks::InvalidRecord;
 use crate::record::sent::InvalidBody;
 use crate::room::NoRoom;
+use crate::shape::ShapeError;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// How long a client should wait before it tries again, in seconds.
@@ -78,6 +79,15 @@ pub enum ApiError {
     /// What several requests that asked the same are answered with.
     #[error("{0}")]
     Shared(Arc<Self>),
+}
+
+impl From<ShapeError> for ApiError {
+    fn from(error: ShapeError) -> Self {
+        match error {
+            ShapeError::Query(error) => Self::Query(error),
+            ShapeError::Unwanted(error) => Self::Storage(error),
+        }
+    }
 }
 
 impl ApiError {

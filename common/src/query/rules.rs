@@ -3,7 +3,7 @@
 //!
 //! The texts are Backdrop's. Each rule turns text into a type, so that nothing is read twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::args::QueryArgs;
 use super::{
@@ -126,6 +126,11 @@ pub enum InvalidQuery {
     TooMuchMemory { max: usize },
     #[error("The records have more than {max} different fields, too many for a CSV; ask for JSON, or filter")]
     TooManyColumns { max: usize },
+    #[error(
+        "'collect' would list more than {max} distinct values in its sets; narrow the query, or count values \
+         (as in collect=authority:count)"
+    )]
+    TooManyMembers { max: usize },
     #[error("The span reaches outside the years 1 to 9999")]
     OutsideCalendar,
     #[error("invalid collect function")]
@@ -234,12 +239,13 @@ pub(super) fn record_sort(key: &str, direction: Direction) -> Result<RecordSort,
 /// Rule 7.
 pub(super) fn group_by(given: &[String]) -> Result<Vec<FieldName>, InvalidQuery> {
     let mut keys = Vec::with_capacity(given.len());
+    let mut known = HashSet::new();
     for name in given {
         let key = field_name("group_by", name, InvalidQuery::GroupField)?;
         if key.is_reserved() {
             return Err(InvalidQuery::GroupInternal);
         }
-        if !keys.contains(&key) {
+        if known.insert(key.clone()) {
             keys.push(key);
         }
     }
@@ -320,6 +326,8 @@ pub(super) fn span(
 /// Rule 11.
 pub(super) fn collect(given: &[String], keys: &[FieldName]) -> Result<Vec<Collect>, InvalidQuery> {
     let mut collects = Vec::with_capacity(given.len());
+    let mut places = HashMap::new();
+    let keys: HashSet<&FieldName> = keys.iter().collect();
     for given in given {
         let (field, method) = match given.split_once(':') {
             None => (&**given, None),
@@ -334,14 +342,20 @@ pub(super) fn collect(given: &[String], keys: &[FieldName]) -> Result<Vec<Collec
         if keys.contains(&field) {
             return Err(InvalidQuery::CollectGroupField);
         }
-        add_collect(&mut collects, Collect { field, method });
+        add_collect(&mut collects, &mut places, Collect { field, method });
     }
     Ok(collects)
 }
 
 /// Keeps each column of an answer once: the default method gives that of `:set` and one more.
-fn add_collect(collects: &mut Vec<Collect>, collect: Collect) {
-    match collects.iter_mut().find(|known| known.column() == collect.column()) {
+fn add_collect(
+    collects: &mut Vec<Collect>,
+    places: &mut HashMap<(FieldName, CollectMethod), usize>,
+    collect: Collect,
+) {
+    let column = (collect.field.clone(), collect.effective_method());
+    let place = *places.entry(column).or_insert(collects.len());
+    match collects.get_mut(place) {
         Some(known) if collect.method.is_none() => known.method = None,
         Some(_) => {}
         None => collects.push(collect),

@@ -6,7 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::answer::{Combinations, Periods};
 use crate::aggregate::Partial;
-use crate::storage::Row;
+use crate::storage::{Interest, Row, StorageError};
 use crate::value::Value;
 
 /// The rows of a group, in the order of their periods.
@@ -23,10 +23,15 @@ pub(super) struct PeriodRow {
 }
 
 /// Gathers the rows of each group, as the groups come.
-pub(super) fn by_keys(rows: Vec<Row>, periods: &Periods) -> Vec<Gathered> {
+pub(super) fn by_keys(
+    rows: Vec<Row>,
+    periods: &Periods,
+    interest: &Interest,
+) -> Result<Vec<Gathered>, StorageError> {
     let mut numbers = Numbers::default();
     let mut rows_of: Vec<Vec<PeriodRow>> = Vec::new();
-    for row in rows {
+    for (place, row) in rows.into_iter().enumerate() {
+        interest.check_at(place)?;
         let Some(period) = periods.find(row.start) else { continue };
         let group = numbers.of(row.keys, |shown, other| {
             for (shown, other) in shown.iter_mut().zip(&other) {
@@ -42,15 +47,20 @@ pub(super) fn by_keys(rows: Vec<Row>, periods: &Periods) -> Vec<Gathered> {
         rows.sort_unstable_by_key(|row| row.period);
         Gathered { keys, rows }
     });
-    gathered.collect()
+    Ok(gathered.collect())
 }
 
 /// The combinations of the values that each of so many keys has in some rows, and which of them each
 /// row is. The keys of the rows are taken.
-pub(super) fn combinations(keys: usize, rows: &mut [Row]) -> (Combinations, Vec<usize>) {
+pub(super) fn combinations(
+    keys: usize,
+    rows: &mut [Row],
+    interest: &Interest,
+) -> Result<(Combinations, Vec<usize>), StorageError> {
     let mut numbers: Vec<Numbers<Value>> = (0..keys).map(|_| Numbers::default()).collect();
     let mut numbers_of_rows = Vec::with_capacity(keys.saturating_mul(rows.len()));
-    for row in rows {
+    for (place, row) in rows.iter_mut().enumerate() {
+        interest.check_at(place)?;
         let keys = numbers.iter_mut().zip(std::mem::take(&mut row.keys));
         let respell = |shown: &mut Value, other: Value| shown.prefer_spelling(other.as_ref());
         numbers_of_rows.extend(keys.map(|(numbers, key)| numbers.of(key, respell)));
@@ -62,7 +72,7 @@ pub(super) fn combinations(keys: usize, rows: &mut [Row]) -> (Combinations, Vec<
         combinations.find(places)
     });
     let found = found.collect();
-    (combinations, found)
+    Ok((combinations, found))
 }
 
 /// Numbers things in the order in which they come, equals alike.

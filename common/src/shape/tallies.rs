@@ -1,5 +1,7 @@
 //! What was counted and collected, reduced: of all groups and periods one after the other.
 
+use std::collections::HashMap;
+
 use super::rows::Cell;
 use crate::aggregate::{Partial, Reduced};
 use crate::query::{CollectMethod, GroupQuery, InvalidQuery};
@@ -24,8 +26,9 @@ impl Tallies {
     /// None yet, with room for so many.
     pub(super) fn new(query: &GroupQuery, capacity: usize) -> Self {
         let fields = query.collected_fields();
+        let places: HashMap<_, _> = fields.iter().map(|field| &field.field).zip(0..).collect();
         let reductions = query.collect.iter().map(|collect| Reduction {
-            partial: fields.iter().position(|field| field.field == collect.field).unwrap_or_default(),
+            partial: places.get(&collect.field).copied().unwrap_or_default(),
             method: collect.effective_method(),
         });
         let reductions: Vec<Reduction> = reductions.collect();

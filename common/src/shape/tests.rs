@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::query::Query;
 use crate::query::args::{QueryArgs, QueryContext};
+use crate::storage::StorageErrorKind;
 use crate::timestamp::Timestamp;
 use crate::value::tests::any_value;
 use crate::value::{Value, ValueRef};
@@ -55,7 +56,7 @@ fn in_pieces(answer: &GroupAnswer, until: usize) -> String {
 #[test]
 fn the_size_of_an_answer_is_known_before_it_is_written() {
     let check = |text: &str, rows: Vec<Row>| {
-        let answer = shape(&query(text), rows).expect("an answer");
+        let answer = shape(&query(text), rows, &Interest::default()).expect("an answer");
         let (json, csv) = (written(&answer).len() as u64, crate::csv_export::groups(&answer).len() as u64);
         assert!((json..json * 3 / 2 + 100).contains(&answer.json_bytes()), "{text}: {json}");
         assert!((csv..csv * 3 + 200).contains(&answer.csv_bytes()), "{text}: {csv}");
@@ -76,7 +77,7 @@ fn the_size_of_an_answer_is_known_before_it_is_written() {
 
 #[track_caller]
 fn check(text: &str, rows: Vec<Row>, answer: &[&str]) {
-    let shown: Vec<_> = match shape(&query(text), rows) {
+    let shown: Vec<_> = match shape(&query(text), rows, &Interest::default()) {
         Ok(answer) => {
             assert_eq!(written(&answer), serde_json::to_string(&answer).expect("JSON"), "{text}");
             answer.rows().iter().map(|row| serde_json::to_string(&row).expect("JSON")).collect()
@@ -196,7 +197,7 @@ fn gaps_come_first_by_the_bare_name_that_they_lack() {
         .collect();
     for (direction, gaps) in [("ascending", 0..60), ("descending", 30..90)] {
         let text = format!("{MONTHS}&group_by=kind&flatten=true&collect=size&sort_by=size:{direction}");
-        let answer = shape(&query(&text), rows.clone()).expect("rows");
+        let answer = shape(&query(&text), rows.clone(), &Interest::default()).expect("rows");
         for (place, row) in answer.rows().iter().enumerate() {
             assert_eq!(row.get("size").is_none(), gaps.contains(&place), "{direction} {place}");
         }
@@ -217,7 +218,8 @@ fn a_whole_number_is_shown_as_an_integer_if_any_record_held_one() {
         row(&[Value::Int(1)], Some(2), 1, &[]),
         row(&[Value::Float(2.0)], Some(2), 1, &[]),
     ];
-    let groups = shape(&query(&format!("{MONTHS}&group_by=size")), rows).expect("groups");
+    let groups =
+        shape(&query(&format!("{MONTHS}&group_by=size")), rows, &Interest::default()).expect("groups");
     let keys: Vec<_> = groups.rows().iter().map(|group| format!("{:?}", group.get("size"))).collect();
     assert_eq!(keys, ["Some(Value(Int(1)))", "Some(Value(Float(2.0)))"]);
 }
@@ -264,7 +266,8 @@ fn windows_move_to_where_the_data_is() {
 #[test]
 fn rows_have_their_keys_and_their_periods() {
     let rows = vec![row(&[Value::from("a")], Some(1), 1, &[]), row(&[Value::from("b")], Some(3), 1, &[])];
-    let answer = shape(&query(&format!("{MONTHS}&group_by=kind")), rows.clone()).expect("groups");
+    let answer = shape(&query(&format!("{MONTHS}&group_by=kind")), rows.clone(), &Interest::default())
+        .expect("groups");
     let names = |row: AnswerRow<'_>| row.keys().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
     for group in answer.rows().iter() {
         assert_eq!(names(group), ["kind"]);
@@ -274,7 +277,8 @@ fn rows_have_their_keys_and_their_periods() {
     }
     // A field may be called as the list is, where there is none.
     let rows = vec![row(&[Value::from("a")], Some(1), 1, &[])];
-    let answer = shape(&query(&format!("{MONTHS}&group_by=values&flatten=true")), rows).expect("rows");
+    let answer = shape(&query(&format!("{MONTHS}&group_by=values&flatten=true")), rows, &Interest::default())
+        .expect("rows");
     assert!(answer.rows().iter().all(|row| names(row) == ["values"] && row.periods().is_none()));
 }
 
@@ -289,7 +293,7 @@ fn groups_of_long_keys_are_in_order() {
     }
     let scattered = (0..keys.len()).map(|place| &keys[place * 7 % keys.len()]);
     let rows = scattered.map(|keys| row(keys, None, 1, &[])).collect();
-    let answer = shape(&query("group_by=kind&group_by=size"), rows).expect("groups");
+    let answer = shape(&query("group_by=kind&group_by=size"), rows, &Interest::default()).expect("groups");
     let found: Vec<_> =
         answer.rows().iter().map(|row| format!("{:?}", row.keys().collect::<Vec<_>>())).collect();
     let expected = keys.iter().map(|[kind, size]| {
@@ -342,7 +346,9 @@ fn rows_of(query: &GroupQuery, records: &[(Value, Value, usize, Value)]) -> Vec<
         let fields = query.collected_fields();
         let mut collected: Box<[Partial]> =
             fields.iter().map(|field| Partial::new(field.wants_set)).collect();
-        collected.iter_mut().for_each(|partial| partial.add(value.as_ref()));
+        for partial in &mut collected {
+            partial.add(value.as_ref());
+        }
         match rows.iter_mut().find(|row| row.keys == keys && row.start == start) {
             Some(row) => row.merge(&Row { keys, start, count: 1, collected }),
             None => rows.push(Row { keys, start, count: 1, collected }),
@@ -367,7 +373,7 @@ proptest! {
     ) {
         let Some(query) = query else { return Ok(()) };
         let rows = rows_of(&query, &records);
-        if let Ok(answer) = shape(&query, rows) {
+        if let Ok(answer) = shape(&query, rows, &Interest::default()) {
             let json = written(&answer);
             prop_assert_eq!(&json, &serde_json::to_string(&answer).expect("JSON"));
             for until in [1, 50, 300] {
@@ -378,6 +384,38 @@ proptest! {
             prop_assert!(csv <= answer.csv_bytes(), "{csv} <= {}", answer.csv_bytes());
             let shown = answer.rows().iter().map(|row| serde_json::to_string(&row).expect("JSON"));
             prop_assert_eq!(json, format!("[{}]", shown.collect::<Vec<_>>().join(",")));
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_is_not_shaped() {
+    let starts: Vec<Timestamp> =
+        query(&format!("{MONTHS}&group_by=size")).window.expect("a window").starts().collect();
+    for text in [
+        "group_by=size",
+        MONTHS,
+        &format!("{MONTHS}&group_by=size"),
+        &format!("{MONTHS}&group_by=size&flatten=true"),
+    ] {
+        let query = GroupQuery { max_rows: 10_000_000, ..query(text) };
+        let row = |number: i64| Row {
+            keys: query.keys.iter().map(|_| Value::Int(number)).collect(),
+            start: query.window.map(|_| starts[usize::try_from(number).expect("a place") % starts.len()]),
+            count: 1,
+            collected: Box::default(),
+        };
+        let rows: Vec<Row> = (0..3 * 4096).map(row).collect();
+        let whole = Interest::default();
+        shape(&query, rows.clone(), &whole).expect("somebody waits");
+        assert!(whole.looks() >= 4, "{text}: {} looks", whole.looks());
+        for look in 1..=whole.looks() {
+            let interest = Interest::lost_at(look);
+            match shape(&query, rows.clone(), &interest) {
+                Err(ShapeError::Unwanted(error)) => assert_eq!(error.kind(), StorageErrorKind::Unavailable),
+                other => panic!("{text}: {other:?}"),
+            }
+            assert_eq!(interest.looks(), look, "nothing is done after that");
         }
     }
 }

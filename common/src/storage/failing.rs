@@ -123,6 +123,10 @@ impl StorageEngine for FailingEngine {
         self.fail()
     }
 
+    async fn time_span(&self, _: &BucketName) -> Result<Option<(Timestamp, Timestamp)>, StorageError> {
+        self.fail()
+    }
+
     async fn count(&self, _: &BucketName) -> Result<u64, StorageError> {
         self.fail()
     }

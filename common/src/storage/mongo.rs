@@ -144,7 +144,7 @@ impl MongoEngine {
 #[async_trait]
 impl StorageEngine for MongoEngine {
     async fn ping(&self) -> Result<(), StorageError> {
-        layout::check_version(&self.connection.database).await
+        layout::check_version(&self.connection.health).await
     }
 
     async fn bucket(&self, address: &BucketAddress) -> Result<Option<Bucket>, StorageError> {
@@ -226,11 +226,17 @@ impl StorageEngine for MongoEngine {
 
     async fn newest_timestamps(&self) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError> {
         let newest = |bucket: Bucket| async move {
-            let newest = self.newest_timestamp(bucket.name()).await?;
+            let newest = self.end_of_time(bucket.name(), -1).await?;
             Ok::<_, StorageError>(newest.map(|newest| (bucket.config, newest)))
         };
         let asked = stream::iter(self.buckets().await?).map(newest).buffered(ASKED_AT_ONCE);
         asked.try_filter_map(|newest| async { Ok(newest) }).try_collect().await
+    }
+
+    async fn time_span(&self, bucket: &BucketName) -> Result<Option<(Timestamp, Timestamp)>, StorageError> {
+        let (oldest, newest) = (self.end_of_time(bucket, 1).await?, self.end_of_time(bucket, -1).await?);
+        self.require(bucket, newest.is_none()).await?;
+        Ok(oldest.zip(newest))
     }
 
     async fn count(&self, bucket: &BucketName) -> Result<u64, StorageError> {
@@ -254,14 +260,14 @@ impl StorageEngine for MongoEngine {
         let (name, pipeline) = (collection::of_bucket(bucket), pipeline::groups(query));
         let rows: Vec<Row> = self
             .again(|| {
-                let reader = RowReader::new(query.clone());
+                let mut reader = RowReader::new(query.clone());
                 self.connection.read(&name, pipeline.clone(), move |rows: &mut Vec<Row>, group| {
                     rows.push(reader.read(group)?);
                     Ok(())
                 })
             })
             .await
-            .map_err(|error| if error::is_too_large(&error) { too_many_rows(query) } else { error })?;
+            .map_err(|error| if error::is_too_large(&error) { too_large(query) } else { error })?;
         self.require(bucket, rows.is_empty()).await?;
         if rows.len() > query.max_rows {
             return Err(too_many_rows(query));
@@ -332,23 +338,33 @@ impl MongoEngine {
         Ok(())
     }
 
-    async fn newest_timestamp(&self, bucket: &BucketName) -> Result<Option<Timestamp>, StorageError> {
+    /// The first `_timestamp` of a bucket in the order of that sign, from the index on them.
+    async fn end_of_time(&self, bucket: &BucketName, sign: i32) -> Result<Option<Timestamp>, StorageError> {
         let pipeline = vec![
             doc! { "$match": { "_timestamp": { "$type": "date" } } },
-            doc! { "$sort": { "_timestamp": -1 } },
+            doc! { "$sort": { "_timestamp": sign } },
             doc! { "$limit": 1 },
             doc! { "$project": { "_id": 0, "_timestamp": 1 } },
         ];
-        let newest = |newest: &mut Option<Timestamp>, document: &mongodb::bson::raw::RawDocument| {
-            *newest = document
+        let read = |first: &mut Option<Timestamp>, document: &mongodb::bson::raw::RawDocument| {
+            *first = document
                 .get_datetime("_timestamp")
                 .ok()
                 .and_then(|time| Timestamp::from_millis(time.timestamp_millis()));
             Ok(())
         };
         let name = collection::of_bucket(bucket);
-        self.again(|| self.connection.read(&name, pipeline.clone(), newest)).await
+        self.again(|| self.connection.read(&name, pipeline.clone(), read)).await
     }
+}
+
+/// What is too large for the servers: sets grow without a new group, so it is they where some are wanted.
+fn too_large(query: &GroupQuery) -> StorageError {
+    if query.collected_fields().iter().any(|field| field.wants_set) {
+        let error = InvalidQuery::TooManyMembers { max: query.max_rows };
+        return StorageError::new(StorageErrorKind::TooManyRows, error);
+    }
+    too_many_rows(query)
 }
 
 fn too_many_rows(query: &GroupQuery) -> StorageError {

@@ -20,6 +20,7 @@ mod answer;
 mod audit;
 mod connections;
 mod error;
+mod health;
 mod layout;
 mod records;
 mod registry;
@@ -28,10 +29,10 @@ mod sessions;
 mod statement;
 mod stream;
 mod tokens;
+mod turns;
 mod views;
 mod writer;
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,23 +40,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::Transaction;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views};
-use self::connections::{Connections, Interest};
+use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views, is_sought};
+use self::connections::Connections;
+use self::health::Health;
 use self::stream::{STREAMS, Stream};
+use self::turns::{Length, Turns, deadline, not_in_time, too_slow};
 pub(super) use self::views::ViewLimits;
 use self::views::{Turn, Views};
-use self::writer::{PATIENCE, Writer};
+use self::writer::Writer;
+use super::view::Helpers;
 use super::{
-    BucketSave, Changed, Documents, MigrationMode, MigrationReport, NewRecords, RecordChange, RecordPages,
-    Revision, Row, SessionsEnd, StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored,
-    StoredRecord, UnreadableBucket, WantedNames, pages,
+    BucketSave, Changed, Documents, Interest, MigrationMode, MigrationReport, NewRecords, RecordChange,
+    RecordPages, Revision, Row, SessionsEnd, StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored,
+    StoredRecord, UnreadableBucket, Waiting, WantedNames, pages,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
-use crate::query::{GroupQuery, Query, RecordQuery};
+use crate::query::{GroupQuery, Query, RecordQuery, Window};
 use crate::record::RecordId;
 use crate::room::Reservation;
 use crate::timestamp::Timestamp;
@@ -68,16 +72,20 @@ pub struct SqliteEngine {
     /// Does what writes, in its order. SQLite's own lock is for other processes.
     writer: Arc<Writer>,
     /// Lets in as many readers as there is use for; more would only take memory from each other.
-    reading: Arc<Semaphore>,
+    turns: Arc<Turns>,
+    helpers: Arc<Helpers>,
     /// Lets in as many answers of several pages.
     streaming: Arc<Semaphore>,
     /// How long a page of those may wait to be taken.
     patience: Duration,
     views: Arc<Views>,
+    health: Arc<Health>,
+    /// How long a query may take.
+    time_limit: Duration,
 }
 
-/// Readers at once, for each processor: they wait for the disk at times.
-const READERS_PER_PROCESSOR: usize = 4;
+/// So few records, the first in an order that is stored, are looked up rather than queried.
+const FEW_RECORDS: usize = 1000;
 
 impl SqliteEngine {
     /// Opens a database file, making it and the folder that it is in where they do not exist.
@@ -95,47 +103,78 @@ impl SqliteEngine {
     ///
     /// As [`SqliteEngine::open`].
     pub fn open_with(path: &Path, options: &StorageOptions) -> Result<Self, StorageError> {
-        Self::with_view_limits(path, ViewLimits::new(options.view_bytes))
+        let engine = Self::with_view_limits(path, ViewLimits::new(options.view_bytes))?;
+        Ok(Self { time_limit: options.query_timeout, ..engine })
     }
 
     /// Opens a database file as [`SqliteEngine::open`] does, with views within some limits.
     pub(super) fn with_view_limits(path: &Path, limits: ViewLimits) -> Result<Self, StorageError> {
-        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self {
             // The writer comes first: it makes the file.
             writer: Arc::new(Writer::open(path)?),
             connections: Arc::new(Connections::new(path)),
-            reading: Arc::new(Semaphore::new(processors * READERS_PER_PROCESSOR)),
+            turns: Arc::new(Turns::new()),
+            helpers: Arc::new(Helpers::for_this_machine()),
             streaming: Arc::new(Semaphore::new(STREAMS)),
             patience: pages::PATIENCE,
             views: Arc::new(Views::new(limits)),
+            health: Arc::new(Health::start(path)?),
+            time_limit: StorageOptions::default().query_timeout,
         })
     }
 
-    /// Reads in turn, for as long as somebody waits for it.
+    /// Looks a few rows up in turn, for as long as somebody waits for it.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.read_while_wanted(deadline(), move |connection, _| work(connection)).await
+        self.query(Length::Short, deadline(), move |connection, _| work(connection)).await
     }
 
-    /// The same, for work that takes so long that it looks by itself whether somebody waits.
-    async fn read_while_wanted<T: Send + 'static>(
+    /// The same, for work that may take so long that it looks by itself whether somebody waits. Nobody does
+    /// when its time is over.
+    async fn query<T: Send + 'static>(
         &self,
+        length: Length,
+        deadline: Instant,
+        work: impl FnOnce(&rusqlite::Connection, &Interest) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.read_within(Some(self.time_limit), length, deadline, work).await
+    }
+
+    async fn read_within<T: Send + 'static>(
+        &self,
+        time_limit: Option<Duration>,
+        length: Length,
         deadline: Instant,
         work: impl FnOnce(&rusqlite::Connection, &Interest) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let connections = Arc::clone(&self.connections);
         let waiting = Waiting::default();
-        let interest = Arc::clone(&waiting.0);
+        let interest = waiting.interest();
         let work = move || connections.read(&interest, |connection| work(connection, &interest));
-        in_turn(&self.reading, deadline, work).await
+        self.turns.run(length, deadline, time_limit, work).await
+    }
+
+    /// Answers a query about a bucket, whose view may have to be brought up to date first.
+    async fn ask<T: Send + 'static>(
+        &self,
+        bucket: &BucketName,
+        fields: &[&str],
+        answer: impl FnOnce(&Asked<'_>, Option<Turn>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (bucket, helpers, deadline) = (bucket.clone(), Arc::clone(&self.helpers), deadline());
+        let turn = self.turn(&bucket, fields, deadline).await?;
+        self.query(Length::Long, deadline, move |connection, interest| {
+            answer(&Asked { connection, bucket: &bucket, helpers: &helpers, interest }, turn)
+        })
+        .await
     }
 
     /// Reads in turn what is received page by page.
     async fn read_pages(
         &self,
+        length: Length,
         deadline: Instant,
         work: impl FnOnce(&rusqlite::Connection, &Interest, &mut Stream) -> Result<(), StorageError>
         + Send
@@ -143,8 +182,8 @@ impl SqliteEngine {
     ) -> Result<RecordPages, StorageError> {
         let connections = Arc::clone(&self.connections);
         let waiting = Waiting::default();
-        let interest = Arc::clone(&waiting.0);
-        let turn = turn(&self.reading, deadline).await?;
+        let interest = waiting.interest();
+        let turn = self.turns.turn(length, deadline).await?;
         let (pages, expected) = pages::pages(self.patience);
         let mut stream = Stream::new(pages, turn, Arc::clone(&self.streaming));
         tokio::task::spawn_blocking(move || {
@@ -154,7 +193,8 @@ impl SqliteEngine {
             });
             stream.end(done);
         });
-        expected.begun(waiting).await
+        let begun = timeout(self.time_limit, expected.begun(waiting)).await;
+        begun.map_err(|_| too_slow(self.time_limit))?
     }
 
     /// The turn at a bucket's view, if a query that looks at some fields may be answered from one.
@@ -179,52 +219,10 @@ impl SqliteEngine {
     }
 }
 
-/// Somebody who waits for an answer. Interest in it is lost as soon as this is dropped.
-#[derive(Default)]
-struct Waiting(Arc<Interest>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.lose();
-    }
-}
-
-/// Until when a call waits for its turns that begins now.
-fn deadline() -> Instant {
-    Instant::now() + PATIENCE
-}
-
-fn not_in_time() -> StorageError {
-    let message = format!("others were not done within {} s", PATIENCE.as_secs());
-    StorageError::new(StorageErrorKind::Unavailable, message)
-}
-
-/// Waits for a turn.
-async fn turn(turns: &Arc<Semaphore>, deadline: Instant) -> Result<OwnedSemaphorePermit, StorageError> {
-    let waited = timeout_at(deadline, Arc::clone(turns).acquire_owned()).await;
-    waited.map_err(|_| not_in_time())?.map_err(|_| not_in_time())
-}
-
-/// Runs blocking work when its turn comes.
-async fn in_turn<T: Send + 'static>(
-    turns: &Arc<Semaphore>,
-    deadline: Instant,
-    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
-) -> Result<T, StorageError> {
-    let turn = turn(turns, deadline).await?;
-    let work = move || {
-        // The turn lasts as long as the work, also if nobody waits for it any more.
-        let _turn = turn;
-        work()
-    };
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panic| Err(StorageError::new(StorageErrorKind::Internal, panic)))
-}
-
 #[async_trait]
 impl StorageEngine for SqliteEngine {
     async fn ping(&self) -> Result<(), StorageError> {
-        self.read(layout::check).await.map(drop)
+        self.health.ping().await
     }
 
     async fn bucket(&self, address: &BucketAddress) -> Result<Option<Bucket>, StorageError> {
@@ -317,6 +315,23 @@ impl StorageEngine for SqliteEngine {
         self.read(records::newest_timestamps).await
     }
 
+    async fn time_span(&self, bucket: &BucketName) -> Result<Option<(Timestamp, Timestamp)>, StorageError> {
+        let bucket = bucket.clone();
+        self.read(move |connection| records::time_span(connection, &bucket)).await
+    }
+
+    async fn count_by_period(
+        &self,
+        bucket: &BucketName,
+        window: Window,
+    ) -> Result<Vec<(Timestamp, u64)>, StorageError> {
+        let bucket = bucket.clone();
+        let count = move |connection: &rusqlite::Connection, _: &Interest| {
+            records::count_by_period(connection, &bucket, &window)
+        };
+        self.query(Length::Long, deadline(), count).await
+    }
+
     async fn count(&self, bucket: &BucketName) -> Result<u64, StorageError> {
         let bucket = bucket.clone();
         self.read(move |connection| records::count(connection, &bucket)).await
@@ -329,11 +344,17 @@ impl StorageEngine for SqliteEngine {
         names: WantedNames,
         room: Reservation,
     ) -> Result<RecordPages, StorageError> {
-        let (bucket, query, mut room) = (bucket.clone(), query.clone(), room);
-        let deadline = deadline();
-        let turn = self.turn(&bucket, &fields_of_records(&query), deadline).await?;
-        self.read_pages(deadline, move |connection, interest, stream| {
-            let asked = Asked { connection, bucket: &bucket, interest };
+        let (name, query, mut room) = (bucket.clone(), query.clone(), room);
+        let (helpers, deadline) = (Arc::clone(&self.helpers), deadline());
+        // A few records that lie ready wait for no view, nor for those who want one.
+        let are_few = !is_sought(&query) && query.limit.is_some_and(|limit| limit <= FEW_RECORDS);
+        let (length, turn) = if are_few {
+            (Length::Short, None)
+        } else {
+            (Length::Long, self.turn(&name, &fields_of_records(&query), deadline).await?)
+        };
+        self.read_pages(length, deadline, move |connection, interest, stream| {
+            let asked = Asked { connection, bucket: &name, helpers: &helpers, interest };
             let source = asked.find(&query, turn, &mut room)?;
             room.cover(source.bytes())?;
             room.shrink(source.bytes());
@@ -343,27 +364,18 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn aggregate(&self, bucket: &BucketName, query: &GroupQuery) -> Result<Vec<Row>, StorageError> {
-        let (bucket, query) = (bucket.clone(), query.clone());
-        let deadline = deadline();
-        let turn = self.turn(&bucket, &fields_of_groups(&query), deadline).await?;
-        self.read_while_wanted(deadline, move |connection, interest| {
-            Asked { connection, bucket: &bucket, interest }.aggregate(&query, turn)
-        })
-        .await
+        let asked = query.clone();
+        self.ask(bucket, &fields_of_groups(query), move |bucket, turn| bucket.aggregate(&asked, turn)).await
     }
 
     async fn explain(&self, bucket: &BucketName, query: &Query) -> Result<Box<RawValue>, StorageError> {
-        let (bucket, query) = (bucket.clone(), query.clone());
-        let deadline = deadline();
-        let fields = match &query {
+        let asked = query.clone();
+        let fields = match query {
             Query::Groups(query) => fields_of_groups(query),
             Query::Records(query) => fields_of_records(query),
         };
-        let turn = self.turn(&bucket, &fields, deadline).await?;
-        let explain = move |connection: &rusqlite::Connection, interest: &Interest| {
-            Asked { connection, bucket: &bucket, interest }.explain(&query, turn.as_ref())
-        };
-        let explained = self.read_while_wanted(deadline, explain).await?;
+        let explain = move |bucket: &Asked<'_>, turn: Option<Turn>| bucket.explain(&asked, turn.as_ref());
+        let explained = self.ask(bucket, &fields, explain).await?;
         to_raw_value(&explained).map_err(|error| StorageError::new(StorageErrorKind::Internal, error))
     }
 
@@ -376,7 +388,9 @@ impl StorageEngine for SqliteEngine {
         let bucket = bucket.clone();
         // One snapshot for all of it. The log cannot be folded back into the file meanwhile, so it
         // grows if much is written while a large bucket is exported; it shrinks after.
-        self.read(move |connection| scan::export(connection, &bucket, &pages)).await
+        let export =
+            move |connection: &rusqlite::Connection, _: &Interest| scan::export(connection, &bucket, &pages);
+        self.read_within(None, Length::Long, deadline(), export).await
     }
 
     async fn store_new(&self, bucket: &BucketName, mut records: NewRecords) -> Result<Stored, StorageError> {
@@ -459,8 +473,9 @@ mod tests {
     async fn a_query_whose_turn_does_not_come_is_unavailable() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = engine(&folder);
-        let turns = u32::try_from(engine.reading.available_permits()).expect("a few");
-        let _turns = engine.reading.acquire_many(turns).await.expect("all turns");
+        let reading = engine.turns.of(Length::Short);
+        let turns = u32::try_from(reading.available_permits()).expect("a few");
+        let _turns = reading.acquire_many(turns).await.expect("all turns");
         let refused = engine.users().await.expect_err("no turn");
         assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
     }
@@ -469,16 +484,17 @@ mod tests {
     async fn all_who_wait_for_one_view_are_told_in_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = engine(&folder);
-        let turns = u32::try_from(engine.reading.available_permits()).expect("a few");
+        let reading = engine.turns.of(Length::Long);
+        let turns = u32::try_from(reading.available_permits()).expect("a few");
         let bucket = conformance::TestBucket::new(&engine, "foo").await;
-        let _turns = engine.reading.acquire_many(turns).await.expect("all turns");
+        let _turns = reading.acquire_many(turns).await.expect("all turns");
         tokio::time::pause();
         let begun = Instant::now();
         let ask = || bucket.aggregate("group_by=kind", 10);
         for answer in <[_; 4]>::from(tokio::join!(ask(), ask(), ask(), ask())) {
             assert_eq!(answer.expect_err("no turn").kind(), StorageErrorKind::Unavailable);
         }
-        assert!(begun.elapsed() <= PATIENCE + Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() <= writer::PATIENCE + Duration::from_secs(1), "{:?}", begun.elapsed());
     }
 
     #[tokio::test]
@@ -487,7 +503,8 @@ mod tests {
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT n FROM number";
         let folder = tempfile::tempdir().expect("a folder");
         let engine = engine(&folder);
-        let turns = u32::try_from(engine.reading.available_permits()).expect("a few");
+        let reading = engine.turns.of(Length::Short);
+        let turns = u32::try_from(reading.available_permits()).expect("a few");
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let query = engine.read(move |connection| {
             begun.send(()).expect("somebody waits for it");
@@ -500,7 +517,7 @@ mod tests {
             _ = query => panic!("it has no end"),
             begun = has_begun => begun.expect("it began"),
         }
-        let all = tokio::time::timeout(Duration::from_secs(30), engine.reading.acquire_many(turns)).await;
+        let all = tokio::time::timeout(Duration::from_secs(30), reading.acquire_many(turns)).await;
         drop(all.expect("its turn ends").expect("turns"));
         engine.ping().await.expect("the next one is answered");
         assert!(engine.buckets().await.expect("the one after it as well").is_empty());
@@ -571,6 +588,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_query_that_takes_too_long_ends() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = StorageOptions { query_timeout: Duration::ZERO, ..StorageOptions::default() };
+        let path = folder.path().join("backdrop.db");
+        let engine = SqliteEngine::open_with(&path, &options).expect("a database");
+        let ended = engine.query(Length::Long, deadline(), |_, interest| {
+            while !interest.is_lost() {
+                std::thread::yield_now();
+            }
+            Ok(())
+        });
+        let error = ended.await.expect_err("it takes too long");
+        assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+        assert!(error.to_string().contains("max_time_ms (0 ms)"), "{error}");
+        let reading = engine.turns.of(Length::Long);
+        let turns = u32::try_from(turns::READERS_PER_PROCESSOR).expect("a few");
+        drop(reading.acquire_many(turns).await.expect("its turn ends"));
+    }
+
+    #[tokio::test]
+    async fn nothing_that_is_short_waits_for_queries() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder);
+        let bucket = conformance::TestBucket::new(&engine, "foo").await;
+        bucket.store(r#"[{"_timestamp": "2014-01-02T03:04:05Z"}]"#).await;
+        let (long, short) = (engine.turns.of(Length::Long), engine.turns.of(Length::Short));
+        let turns = |turns: &tokio::sync::Semaphore| u32::try_from(turns.available_permits()).expect("a few");
+        let _long = long.acquire_many(turns(long)).await.expect("all turns");
+        let _view = engine.views.turn(&bucket.name).await;
+        let newest = conformance::record_query("limit=1");
+        assert!(!engine.find(&bucket.name, &newest).await.expect("a record").is_empty());
+        assert_eq!(engine.count(&bucket.name).await.expect("a count"), 1);
+        assert!(engine.time_span(&bucket.name).await.expect("times").is_some());
+        let _short = short.acquire_many(turns(short)).await.expect("all turns");
+        engine.ping().await.expect("it is well");
+    }
+
+    #[tokio::test]
     async fn a_view_is_finished_even_if_nobody_waits_for_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine =
@@ -584,7 +639,9 @@ mod tests {
         let (interest, turn) = (Arc::new(Interest::default()), engine.views.turn(&bucket.name).await);
         interest.lose();
         let answer = engine.connections.read(&interest, |connection| {
-            Asked { connection, bucket: &bucket.name, interest: &interest }.aggregate(&query, Some(turn))
+            let helpers = &engine.helpers;
+            let asked = Asked { connection, bucket: &bucket.name, helpers, interest: &interest };
+            asked.aggregate(&query, Some(turn))
         });
         assert_eq!(answer.map_err(|error| error.kind()), Err(StorageErrorKind::Unavailable));
         let known = engine.views.turn(&bucket.name).await.known();

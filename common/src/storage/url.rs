@@ -93,7 +93,7 @@ impl fmt::Display for DatabaseUrl {
 /// What an engine is opened with besides its URL.
 #[derive(Clone, Copy, Debug)]
 pub struct StorageOptions {
-    /// How long a server may work on one query (MongoDB's `maxTimeMS`).
+    /// How long the store may work on one query (MongoDB's `maxTimeMS`).
     pub query_timeout: Duration,
     /// Which members of a replica set answer queries.
     pub read_preference: ReadPreference,

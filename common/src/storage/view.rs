@@ -10,7 +10,7 @@
 //!        ├── selection   which rows of a chunk a query is about
 //!        ├── plan        what a query for groups reads                   ← keys, periods
 //!        ├── groups      rows → groups                                   ← tallies (sums), sets
-//!        ├── aggregate   a query for groups, on all processors           ← top (sort and limit)
+//!        ├── aggregate   a query for groups, on all processors           ← top (sort and limit), helpers
 //!        └── find        a query for records: their numbers
 //! ```
 //!
@@ -23,6 +23,7 @@ mod columns;
 mod dictionary;
 mod find;
 mod groups;
+mod helpers;
 mod keys;
 mod periods;
 mod plan;
@@ -37,8 +38,9 @@ use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 
-pub(super) use self::aggregate::{aggregate, check_wanted};
+pub(super) use self::aggregate::aggregate;
 pub(super) use self::find::{bytes_to_find, find};
+pub(super) use self::helpers::Helpers;
 
 use self::chunk::Chunk;
 use self::columns::{Columns, Place, is_never_kept};
@@ -97,8 +99,8 @@ impl View {
         self.columns.place(field) != Place::LeftOut
     }
 
-    /// Whether a view can have that field at all: ids are as many as records, and so are mostly the
-    /// times of writing, so both are left to the store.
+    /// Whether a view can have that field at all: ids are as many as records, so they are left to the store.
+    /// Times of writing may be as many; a view has them if it was made by a query that asks for them.
     pub(super) fn may_have(field: &str) -> bool {
         !is_never_kept(field)
     }
@@ -275,13 +277,12 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
-    use crate::query::Query;
+    use crate::field::FieldName;
     use crate::query::args::{QueryArgs, QueryContext};
+    use crate::query::{Filter, Query, RecordQuery, Selection, Test, Wanted};
     use crate::record::Record;
-    use crate::storage::document;
+    use crate::storage::{Interest, document};
     use crate::value::Value;
 
     fn view(rows_per_chunk: usize) -> View {
@@ -299,9 +300,9 @@ mod tests {
     fn found(view: &View, query: &str) -> Vec<i64> {
         let context = QueryContext { raw_queries_allowed: true, now: Timestamp::MIN, max_rows: 100 };
         match QueryArgs::parse(query).and_then(|args| args.into_query(&context)) {
-            Ok(Query::Records(query)) => find(view, &query, &AtomicBool::new(false))
-                .expect("an answer")
-                .expect("fields that are there"),
+            Ok(Query::Records(query)) => {
+                find(view, &query, &Interest::default()).expect("an answer").expect("fields that are there")
+            }
             other => panic!("{query}: {other:?}"),
         }
     }
@@ -377,7 +378,7 @@ mod tests {
     }
 
     fn rows(view: &View, query: &str, max_rows: usize) -> Result<usize, String> {
-        let rows = aggregate(view, &groups(query, max_rows), &AtomicBool::new(false));
+        let rows = aggregate(view, &groups(query, max_rows), &Helpers::new(1), &Interest::default());
         rows.map(|rows| rows.expect("fields that are there").len()).map_err(|error| error.to_string())
     }
 
@@ -386,6 +387,158 @@ mod tests {
         match QueryArgs::parse(query).and_then(|args| args.into_query(&context)) {
             Ok(Query::Groups(query)) => query,
             other => panic!("{query}: {other:?}"),
+        }
+    }
+
+    /// Records with a field of each form that a column may have.
+    fn view_of_all_forms(records: i64) -> View {
+        let mut view = view(ROWS_PER_CHUNK);
+        for seq in 1..=records {
+            let text = |name: &str, of: i64| Value::from(format!("{name} {:06}", seq % of).as_str());
+            #[expect(clippy::cast_precision_loss, reason = "any float will do")]
+            let float = Value::Float(seq as f64 / 2.0);
+            let mixed = if seq % 2 == 0 { Value::Int(seq) } else { text("mixed", records) };
+            let fields = [
+                ("float", float),
+                ("int", Value::Int(seq)),
+                ("kind", text("kind", 7)),
+                ("mixed", mixed),
+                ("text", text("text", records)),
+            ];
+            push(&mut view, seq, &fields);
+        }
+        view.settle();
+        view
+    }
+
+    #[test]
+    fn thousands_of_wanted_values_are_not_compared_with_each_record() {
+        const RECORDS: i64 = 10_000;
+        let view = view_of_all_forms(RECORDS);
+        let time = |number: i64| Timestamp::saturating(number * 1000);
+        let spellings: [(&str, &dyn Fn(i64) -> String); 7] = [
+            ("text", &|number| format!("text {number:06}")),
+            ("int", &|number| number.to_string()),
+            ("float", &|number| format!("{number}.5")),
+            ("float", &|number| number.to_string()),
+            ("mixed", &|number| number.to_string()),
+            ("_timestamp", &|number| time(number).to_string()),
+            ("_hour_start_at", &|number| time(number * 3600).to_string()),
+        ];
+        // Looked up are records, or values of the dictionary by halving, and the wanted values themselves.
+        let bound = u64::try_from(3 * 3000 + 40 * RECORDS).expect("a number");
+        let check = |field: &str, test: Test| {
+            let (found, compared) = crate::query::lookup::cost::of(|| found_by(&view, field, test));
+            assert!(found >= 3, "{field} finds {found}");
+            assert!(compared <= bound, "{field} compares {compared}");
+        };
+        for (field, spelling) in spellings {
+            check(field, Test::AnyOf((0..3000).map(|number| Wanted::parse(&spelling(number))).collect()));
+        }
+        for field in ["text", "mixed"] {
+            check(
+                field,
+                Test::AnyPrefix((1..3000).map(|number| format!("{field} {number:06}").into()).collect()),
+            );
+        }
+    }
+
+    /// How many records a filter lets through.
+    fn found_by(view: &View, field: &str, test: Test) -> usize {
+        let field = FieldName::parse(field).expect("a name");
+        let selection = Selection { filters: vec![Filter { field, test }], range: None };
+        let query = RecordQuery { selection, ..RecordQuery::default() };
+        find(view, &query, &Interest::default())
+            .expect("somebody waits")
+            .expect("a field that is there")
+            .len()
+    }
+
+    /// Counts looks for whoever waits, and ends at each of them.
+    #[track_caller]
+    fn check_looks(least: usize, work: impl Fn(&Interest) -> Result<(), StorageError>) {
+        let whole = Interest::default();
+        work(&whole).expect("somebody waits");
+        assert!(whole.looks() >= least, "{} looks", whole.looks());
+        for look in 1..=whole.looks() {
+            let interest = Interest::lost_at(look);
+            let error = work(&interest).expect_err("nobody waits");
+            assert_eq!(error.kind(), crate::storage::StorageErrorKind::Unavailable);
+            assert_eq!(interest.looks(), look, "nothing is done after that");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_query_looks_whether_somebody_waits() {
+        const BLOCKS: usize = 5;
+        let view = view_of_all_forms(i64::try_from(BLOCKS * 4096).expect("a number"));
+        let of_records = |query: &str, least: usize| {
+            let context = QueryContext { raw_queries_allowed: true, now: Timestamp::MIN, max_rows: 100_000 };
+            let Ok(Query::Records(query)) =
+                QueryArgs::parse(query).and_then(|args| args.into_query(&context))
+            else {
+                panic!("{query} asks for records")
+            };
+            check_looks(least, |interest| find(&view, &query, interest).map(drop));
+        };
+        let of_groups = |query: &str, least: usize| {
+            let query = groups(query, 100_000);
+            check_looks(least, |interest| aggregate(&view, &query, &Helpers::new(0), interest).map(drop));
+        };
+        of_records("filter_by=kind:x", BLOCKS);
+        of_records("sort_by=text:ascending&limit=3", BLOCKS);
+        of_records("filter_by_prefix=text:nothing", 2 * BLOCKS);
+        of_groups("group_by=kind", BLOCKS);
+        of_groups("group_by=kind&filter_by_prefix=text:nothing", 2 * BLOCKS);
+        of_groups("group_by=text&collect=int:sum", 2 * BLOCKS);
+        of_groups("group_by=text&sort_by=_count:descending&limit=20000", 3 * BLOCKS);
+        of_groups("group_by=float&collect=kind:set", 3 * BLOCKS);
+        of_groups("group_by=mixed&collect=text:set", 2 * BLOCKS);
+    }
+
+    #[test]
+    fn threads_merge_their_groups_while_somebody_waits() {
+        let mut view = view(4096);
+        for seq in 1..=2 * 4096_i32 {
+            let (size, kind) = (Value::Float(1.0 / f64::from(seq)), Value::Int(seq.into()));
+            push(&mut view, seq.into(), &[("size", size), ("kind", kind)]);
+        }
+        view.settle();
+        for query in ["group_by=size&collect=kind:set", "group_by=size&collect=kind:sum"] {
+            let query = groups(query, 100_000);
+            let fields = query.collected_fields();
+            let plan = plan::Plan::new(&view, &query, &fields, &Interest::default()).expect("somebody waits");
+            let plan = plan.expect("a plan");
+            let part = |part: usize| {
+                let (mut groups, mut rows) = (groups::Groups::new(&plan, &view), selection::Rows::new());
+                rows.reset(0..4096);
+                groups.add(&view.parts[part], &mut rows).expect("groups");
+                groups
+            };
+            check_looks(1, |interest| part(0).merge(&part(1), interest));
+        }
+    }
+
+    #[test]
+    fn sets_have_as_many_members_as_there_may_be_rows() {
+        let mut view = view(4);
+        for seq in 1..=12 {
+            let fields = [
+                ("kind", Value::Int(seq % 2)),
+                ("size", Value::Int(seq)),
+                ("text", Value::from(format!("{seq}").as_str())),
+            ];
+            push(&mut view, seq, &fields);
+        }
+        view.settle();
+        for query in [
+            "group_by=kind&collect=size:set",
+            "group_by=kind&collect=text",
+            "group_by=kind&collect=text&collect=none",
+        ] {
+            assert_eq!(rows(&view, query, 12), Ok(2), "{query}");
+            let error = rows(&view, query, 11).expect_err("too many");
+            assert!(error.contains("'collect'") && error.contains("11"), "{error}");
         }
     }
 
@@ -417,10 +570,14 @@ mod tests {
         push(&mut view, 1, &[("number", Value::Int(0)), ("size", Value::Int(1))]);
         push(&mut view, 2, &[("number", Value::Int(65_000))]);
         view.settle();
+        let plan = |view: &View, query: &crate::query::GroupQuery, fields: &[_]| {
+            let plan = plan::Plan::new(view, query, fields, &Interest::default()).expect("somebody waits");
+            plan.map(|plan| plan.dense_groups(view.len()))
+        };
         let is_dense = |query: &str| {
             let query = groups(query, 100_000);
             let fields = query.collected_fields();
-            plan::Plan::new(&view, &query, &fields).expect("a plan").dense_groups(view.len()).is_some()
+            plan(&view, &query, &fields).expect("a plan").is_some()
         };
         assert!(is_dense("group_by=number&collect=size:sum"));
         let sums: Vec<String> = (0..100).map(|place| format!("&collect=f{place}:sum")).collect();
@@ -432,7 +589,7 @@ mod tests {
         wide.settle();
         let query = groups(&format!("group_by=number{nowhere}"), 100_000);
         let fields = query.collected_fields();
-        assert_eq!(plan::Plan::new(&wide, &query, &fields).expect("a plan").dense_groups(wide.len()), None);
+        assert_eq!(plan(&wide, &query, &fields).expect("a plan"), None);
     }
 
     #[test]

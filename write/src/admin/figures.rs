@@ -5,8 +5,8 @@ use backdrop_common::bucket::{BucketConfig, BucketName};
 use backdrop_common::excerpt::excerpt;
 use backdrop_common::field::FieldName;
 use backdrop_common::period::Period;
-use backdrop_common::query::{Direction, GroupQuery, RecordQuery, RecordSort, Selection, TimeRange, Window};
-use backdrop_common::storage::{Documents, RecordTable, Row, StorageEngine, StorageError, StorageErrorKind};
+use backdrop_common::query::{Direction, RecordQuery, RecordSort, Window};
+use backdrop_common::storage::{Documents, RecordTable, StorageEngine, StorageError, StorageErrorKind};
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::value::ValueRef;
 use backdrop_pages::chart::{Bar, BarChart, Sparkline};
@@ -74,8 +74,8 @@ pub(crate) async fn chart(
     let period = if let Some(period) = wanted {
         period
     } else {
-        let oldest = oldest(engine, bucket, newest).await?.unwrap_or(newest);
-        shortest_period(oldest, newest)
+        let span = engine.time_span(bucket).await?;
+        shortest_period(span.map_or(newest, |(oldest, _)| oldest.min(newest)), newest)
     };
     let window = last_periods(period, newest);
     let title = format!(
@@ -104,35 +104,7 @@ pub(crate) async fn newest(
     engine: &dyn StorageEngine,
     bucket: &BucketName,
 ) -> Result<Option<Timestamp>, StorageError> {
-    first_time(engine, bucket, &by_time(Direction::Descending, 1)).await
-}
-
-/// The oldest `_timestamp` of a bucket before another.
-async fn oldest(
-    engine: &dyn StorageEngine,
-    bucket: &BucketName,
-    before: Timestamp,
-) -> Result<Option<Timestamp>, StorageError> {
-    // Those without a time come first, but are in no range.
-    let range = TimeRange { start: Timestamp::MIN, end: before };
-    let selection = Selection { filters: Vec::new(), range: Some(range) };
-    first_time(engine, bucket, &RecordQuery { selection, ..by_time(Direction::Ascending, 1) }).await
-}
-
-/// The `_timestamp` of the first record that a query finds.
-async fn first_time(
-    engine: &dyn StorageEngine,
-    bucket: &BucketName,
-    query: &RecordQuery,
-) -> Result<Option<Timestamp>, StorageError> {
-    let found = engine.find(bucket, query).await?;
-    let Some(document) = found.iter().next() else { return Ok(None) };
-    for field in document?.stored_fields() {
-        if let ("_timestamp", ValueRef::Time(time)) = field? {
-            return Ok(Some(time));
-        }
-    }
-    Ok(None)
+    Ok(engine.time_span(bucket).await?.map(|(_, newest)| newest))
 }
 
 fn by_time(direction: Direction, limit: usize) -> RecordQuery {
@@ -140,31 +112,21 @@ fn by_time(direction: Direction, limit: usize) -> RecordQuery {
     RecordQuery { sort: Some(RecordSort { field, direction }), limit: Some(limit), ..RecordQuery::default() }
 }
 
+/// A bar for each period of a window; those without records are zero.
 async fn counts(
     engine: &dyn StorageEngine,
     bucket: &BucketName,
     window: Window,
 ) -> Result<Vec<Bar>, StorageError> {
-    let range = TimeRange { start: window.start, end: window.end };
-    let query = GroupQuery {
-        selection: Selection { filters: Vec::new(), range: Some(range) },
-        keys: Vec::new(),
-        window: Some(window),
-        collect: Vec::new(),
-        sort: None,
-        limit: None,
-        flatten: false,
-        max_rows: window.len(),
-    };
-    Ok(bars(window, &engine.aggregate(bucket, &query).await?))
+    Ok(bars(window, &engine.count_by_period(bucket, window).await?))
 }
 
-/// A bar for each period of a window; those without records are zero.
-fn bars(window: Window, rows: &[Row]) -> Vec<Bar> {
+fn bars(window: Window, counts: &[(Timestamp, u64)]) -> Vec<Bar> {
     let bar = |start: Timestamp| {
-        let row = rows.iter().find(|row| row.start == Some(start));
+        let count =
+            counts.binary_search_by_key(&start, |(start, _)| *start).map_or(0, |found| counts[found].1);
         #[expect(clippy::cast_precision_loss, reason = "a bar is not that exact")]
-        let value = row.map_or(0.0, |row| row.count as f64);
+        let value = count as f64;
         Bar { label: label(window.period, start), value: Some(value) }
     };
     window.starts().map(bar).collect()

@@ -16,6 +16,7 @@ pub(super) async fn suite(engine: &dyn StorageEngine) {
     groups_are_of_what_is_selected(engine).await;
     collected_values_are_counted_added_and_gathered(engine).await;
     a_query_may_have_too_many_rows(engine).await;
+    sets_may_have_too_many_members(engine).await;
 }
 
 /// Asks each query and compares the ids of what it finds.
@@ -58,6 +59,11 @@ async fn filters_match_values(engine: &dyn StorageEngine) {
         ("filter_by=value:null", ""),
         ("filter_by=nowhere:1", ""),
         ("filter_by=value:1.5&filter_by=value:true&filter_by=value:absent", "half yes"),
+        (
+            "filter_by=value:1&filter_by=value:true&filter_by=value:o_e&filter_by=value:absent&filter_by=value:2&\
+             filter_by=value:&filter_by=value:null",
+            "blank float int text word yes",
+        ),
         ("filter_by=value:1&filter_by=kind:number", "float int"),
         ("filter_by=value:1&filter_by=value:1.5&filter_by=kind:number", "float half int"),
         ("filter_by=value:1&filter_by=kind:other", ""),
@@ -435,4 +441,35 @@ async fn a_query_may_have_too_many_rows(engine: &dyn StorageEngine) {
             Err(refused) => assert_eq!(refused.kind(), StorageErrorKind::TooManyRows, "{query}"),
         }
     }
+}
+
+async fn sets_may_have_too_many_members(engine: &dyn StorageEngine) {
+    let bucket = TestBucket::new(engine, "many.members").await;
+    bucket
+        .store(
+            r#"[{"_timestamp": "2014-01-01", "kind": "a", "size": 1, "name": "x"},
+                {"_timestamp": "2014-01-01", "kind": "a", "size": 1.0, "name": "x"},
+                {"_timestamp": "2014-02-01", "kind": "a", "size": 2, "name": "y"},
+                {"_timestamp": "2014-02-01", "kind": "b", "size": null, "name": "z"}]"#,
+        )
+        .await;
+    let months = "period=month&start_at=2014-01-01T00:00:00Z&end_at=2014-03-01T00:00:00Z";
+    for (query, members) in [
+        ("group_by=kind&collect=size:set", 3),
+        ("group_by=kind&collect=name", 3),
+        ("group_by=kind&collect=name&collect=size", 6),
+        (&format!("{months}&collect=name:set"), 3),
+        (&format!("{months}&group_by=kind&collect=name:set"), 3),
+        (&format!("{months}&group_by=kind&flatten=true&collect=size:set"), 3),
+    ] {
+        bucket.aggregate(query, members).await.expect("as many members as are allowed");
+        let refused = bucket.aggregate(query, members.div_ceil(2)).await.expect_err("too many members");
+        assert_eq!(refused.kind(), StorageErrorKind::TooManyRows, "{query}");
+    }
+    let refused = bucket.aggregate("group_by=kind&collect=name:set", 2).await.expect_err("too many members");
+    assert_eq!(
+        refused.to_string(),
+        "'collect' would list more than 2 distinct values in its sets; narrow the query, or count values (as in \
+         collect=authority:count)"
+    );
 }

@@ -8,6 +8,8 @@ use super::{
     TestBucket, at, config, group_query, id_of, name, now, patched, record_id, record_query, records, save,
 };
 use crate::bucket::BucketConfig;
+use crate::period::Period;
+use crate::query::Window;
 use crate::record::Record;
 use crate::record::checks::InvalidRecord;
 use crate::storage::{Changed, StorageEngine, StorageErrorKind, Stored};
@@ -339,6 +341,13 @@ async fn newest_timestamps_are_of_dated_records(engine: &dyn StorageEngine) {
     };
     let zz = "newest.zz 2014-03-01T00:00:00+00:00";
     assert_eq!(newest().await, [zz, "newest.aa 1969-12-31T23:59:59.999+00:00"]);
+    let span = async |bucket: &str| engine.time_span(&name(bucket)).await.expect("times");
+    assert_eq!(span("newest.zz").await, Some((at("2014-01-01"), at("2014-03-01"))));
+    assert_eq!((span("newest.undated").await, span("newest.none").await), (None, None));
+    let month = Period::Month;
+    let window = Window { period: month, start: at("2014-01-01"), end: at("2014-03-01"), anchor: None };
+    let counts = engine.count_by_period(&name("newest.zz"), window).await.expect("counts");
+    assert_eq!(counts, [(at("2014-01-01"), 1)], "of the window only");
     assert!(engine.delete_record(&name("newest.aa"), &record_id("aa")).await.expect("deleted"));
     assert_eq!(newest().await, [zz]);
 }

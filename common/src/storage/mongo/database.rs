@@ -30,6 +30,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How many connections there may be to each server, where the URL does not say. The driver's 10 are
 /// soon taken by as many slow queries, and who waits for one waits for ever.
 const POOL_SIZE: u32 = 100;
+/// How many there may be to ask whether it can be reached: no look takes long.
+const HEALTH_POOL_SIZE: u32 = 2;
 /// How long a query that nobody waits for may go on before the servers are told once more.
 const KILLED_AFTER: Duration = Duration::from_secs(1);
 /// How often they are told.
@@ -42,6 +44,9 @@ pub(super) struct Connection {
     pub(super) database: Database,
     /// Reads records, from the members that the operator chose.
     records: Database,
+    /// For the question whether a server can be reached: over connections of its own, since queries may have
+    /// taken all others.
+    pub(super) health: Database,
     /// The members of a replica set, as `HOST:PORT`, where others than the primary are read from.
     members: Arc<[String]>,
     /// How long the servers may work on one query.
@@ -62,6 +67,10 @@ impl Connection {
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
         let from_url = client.selection_criteria.clone();
+        let mut few = client.clone();
+        few.max_pool_size = Some(HEALTH_POOL_SIZE);
+        few.min_pool_size = None;
+        let health = Client::with_options(few)?;
         let client = Client::with_options(client)?;
         let readers = match options.read_preference {
             url::ReadPreference::Primary => from_url.unwrap_or(PRIMARY),
@@ -88,6 +97,7 @@ impl Connection {
                 .build()
         };
         let records = client.database_with_options(database, reads_from(readers));
+        let health = health.database_with_options(database, reads_from(PRIMARY));
         let database = client.database_with_options(database, reads_from(PRIMARY));
         let hello = database.run_command(doc! { "hello": 1 }).await?;
         let members = if reads_from_primary {
@@ -99,7 +109,7 @@ impl Connection {
         let is_set =
             hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|kind| kind == "isdbgrid");
         let atomicity = if is_set { Atomicity::Transactions } else { Atomicity::Commands };
-        Ok(Self { database, records, members, query_timeout: options.query_timeout, atomicity })
+        Ok(Self { database, records, health, members, query_timeout: options.query_timeout, atomicity })
     }
 
     /// Runs a pipeline over records and gives each document of the answer to `visit`. The server

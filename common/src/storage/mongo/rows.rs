@@ -4,9 +4,9 @@ use mongodb::bson::RawBsonRef;
 use mongodb::bson::raw::RawDocument;
 
 use crate::aggregate::{CompensatedSum, Partial, Sum};
-use crate::query::GroupQuery;
+use crate::query::{GroupQuery, InvalidQuery};
 use crate::storage::document::{damaged, value_of};
-use crate::storage::{CollectedField, Row, StorageError};
+use crate::storage::{CollectedField, Row, StorageError, StorageErrorKind};
 use crate::timestamp::Timestamp;
 use crate::value::{Value, ValueRef, exact_int};
 
@@ -14,19 +14,22 @@ use crate::value::{Value, ValueRef, exact_int};
 pub(super) struct RowReader {
     query: GroupQuery,
     fields: Vec<CollectedField>,
+    /// How many members the sets of the groups that were read have.
+    members: usize,
 }
 
 impl RowReader {
     pub(super) fn new(query: GroupQuery) -> Self {
-        Self { fields: query.collected_fields(), query }
+        Self { fields: query.collected_fields(), query, members: 0 }
     }
 
     /// Reads one group.
     ///
     /// # Errors
     ///
-    /// [`StorageErrorKind::Internal`](crate::storage::StorageErrorKind::Internal) if it is not what the pipeline makes.
-    pub(super) fn read(&self, group: &RawDocument) -> Result<Row, StorageError> {
+    /// [`StorageErrorKind::Internal`] if it is not what the pipeline makes; [`StorageErrorKind::TooManyRows`] if
+    /// the sets of all groups have too many members.
+    pub(super) fn read(&mut self, group: &RawDocument) -> Result<Row, StorageError> {
         let id = group.get_document("_id").map_err(damaged)?;
         let keys = (0..self.query.keys.len()).map(|place| key(group, id, place));
         let start = match self.query.window {
@@ -34,12 +37,13 @@ impl RowReader {
             None => None,
         };
         let partials = self.fields.iter().enumerate().map(|(place, field)| partial(group, place, field));
-        Ok(Row {
-            keys: keys.collect::<Result<_, _>>()?,
-            start,
-            count: count(group, "count")?,
-            collected: partials.collect::<Result<_, _>>()?,
-        })
+        let collected: Box<[Partial]> = partials.collect::<Result<_, _>>()?;
+        self.members += collected.iter().map(Partial::members).sum::<usize>();
+        if self.members > self.query.max_rows {
+            let error = InvalidQuery::TooManyMembers { max: self.query.max_rows };
+            return Err(StorageError::new(StorageErrorKind::TooManyRows, error));
+        }
+        Ok(Row { keys: keys.collect::<Result<_, _>>()?, start, count: count(group, "count")?, collected })
     }
 }
 

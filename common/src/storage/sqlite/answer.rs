@@ -6,7 +6,6 @@
 use rusqlite::Connection;
 use serde_json::{Map, Value as Json, json};
 
-use super::connections::Interest;
 use super::registry;
 use super::scan::{self, Source};
 use super::views::{Known, Turn};
@@ -15,13 +14,14 @@ use crate::field::FieldName;
 use crate::period::Period;
 use crate::query::{GroupQuery, Query, RecordQuery, Selection};
 use crate::room::Reservation;
-use crate::storage::view::{self, View};
-use crate::storage::{Row, StorageError};
+use crate::storage::view::{self, Helpers, View};
+use crate::storage::{Interest, Row, StorageError};
 
 /// A bucket at which a query is asked, on one snapshot.
 pub(super) struct Asked<'a> {
     pub(super) connection: &'a Connection,
     pub(super) bucket: &'a BucketName,
+    pub(super) helpers: &'a Helpers,
     pub(super) interest: &'a Interest,
 }
 
@@ -31,7 +31,7 @@ const LARGE_PART: usize = 8;
 impl Asked<'_> {
     pub(super) fn aggregate(&self, query: &GroupQuery, turn: Option<Turn>) -> Result<Vec<Row>, StorageError> {
         if let Some(view) = self.view_for_groups(query, turn)?
-            && let Some(rows) = view::aggregate(&view, query, self.interest.unwanted())?
+            && let Some(rows) = view::aggregate(&view, query, self.helpers, self.interest)?
         {
             return Ok(rows);
         }
@@ -50,7 +50,7 @@ impl Asked<'_> {
     /// The view as it is now. What was begun of it is finished even if nobody waits for this answer any
     /// more: otherwise clients with little patience would have it made anew for ever.
     fn view(&self, turn: Turn, fields: &[&str]) -> Result<Option<View>, StorageError> {
-        self.interest.finish(|| turn.view(self.connection, self.bucket, fields))
+        self.interest.finish(|| turn.view(self.connection, self.bucket, fields, self.helpers))
     }
 
     /// Where the records are that a query asks for, in the order of the answer.
@@ -69,7 +69,7 @@ impl Asked<'_> {
         }
         if let Some(view) = self.view(turn, &fields_of_records(query))? {
             room.cover(view::bytes_to_find(&view, query))?;
-            if let Some(seqs) = view::find(&view, query, self.interest.unwanted())?
+            if let Some(seqs) = view::find(&view, query, self.interest)?
                 && (query.limit.is_some() || is_best_by_number(query, seqs.len(), view.len()))
             {
                 room.shrink(size_of_val(&*seqs));
@@ -91,7 +91,7 @@ impl Asked<'_> {
             Source::All => scan::each(self.connection, self.bucket, query, visit),
             Source::Records(documents) => documents.iter_bytes().try_for_each(visit),
             Source::Numbers(seqs) => scan::by_number(self.connection, self.bucket, seqs, |document| {
-                view::check_wanted(self.interest.unwanted())?;
+                self.interest.check()?;
                 visit(document)
             }),
         }
@@ -164,7 +164,7 @@ fn shown(known: Known, fields: &[&str]) -> Json {
 
 /// Whether records have to be sought out: without a filter, and in an order that is stored, those wanted
 /// are the first.
-fn is_sought(query: &RecordQuery) -> bool {
+pub(super) fn is_sought(query: &RecordQuery) -> bool {
     !(query.selection.filters.is_empty() && is_stored_order(query))
 }
 

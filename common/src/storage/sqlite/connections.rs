@@ -3,7 +3,6 @@
 
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::layout;
-use crate::storage::{StorageError, StorageErrorKind};
+use crate::storage::{Interest, StorageError, StorageErrorKind};
 
 /// How long a connection waits for another process to finish writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,37 +26,6 @@ const IDLE_READERS: usize = 16;
 /// How many instructions of its own SQLite runs before it asks whether to go on; they take a
 /// millisecond or so.
 const INSTRUCTIONS: c_int = 10_000;
-
-/// Whether somebody waits for an answer.
-#[derive(Debug, Default)]
-pub(super) struct Interest {
-    unwanted: AtomicBool,
-    goes_on: AtomicBool,
-}
-
-impl Interest {
-    /// Nobody waits any more.
-    pub(super) fn lose(&self) {
-        self.unwanted.store(true, Ordering::Relaxed);
-    }
-
-    /// True as soon as nobody waits.
-    pub(super) fn unwanted(&self) -> &AtomicBool {
-        &self.unwanted
-    }
-
-    /// Does work that is of use to others, so that it is finished although nobody waits for this answer.
-    pub(super) fn finish<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.goes_on.store(true, Ordering::Relaxed);
-        let done = work();
-        self.goes_on.store(false, Ordering::Relaxed);
-        done
-    }
-
-    fn is_lost(&self) -> bool {
-        self.unwanted.load(Ordering::Relaxed) && !self.goes_on.load(Ordering::Relaxed)
-    }
-}
 
 /// Opens, lends and takes back connections that read.
 pub(super) struct Connections {
@@ -82,7 +50,7 @@ impl Connections {
         let idle = lock(&self.idle_readers).pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => self.open_reader()?,
+            None => open_reader(&self.path)?,
         };
         // Each call has a flag of its own, so that none is ended in the place of another one that had
         // the connection before. (An interrupt would end whatever runs, or miss its moment.)
@@ -117,22 +85,23 @@ impl Connections {
     }
 
     fn open_lookup(&self) -> Result<Connection, StorageError> {
-        let connection = self.open_reader()?;
+        let connection = open_reader(&self.path)?;
         connection.busy_timeout(Duration::ZERO)?;
         Ok(connection)
     }
+}
 
-    /// A reader opens the file for writing all the same: WAL needs the shared-memory file beside it.
-    fn open_reader(&self) -> Result<Connection, StorageError> {
-        let connection = Connection::open_with_flags(
-            &self.path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384;")?;
-        connection.set_prepared_statement_cache_capacity(256);
-        Ok(connection)
-    }
+/// Opens a connection that reads. It opens the file for writing all the same: WAL needs the shared-memory file
+/// beside it.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StorageError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384;")?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
 }
 
 /// Opens the connection that writes, and makes the file, its folder and its layout where they are missing.

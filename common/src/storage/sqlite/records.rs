@@ -4,6 +4,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, para
 
 use super::registry::{self, BucketState};
 use crate::bucket::{BucketConfig, BucketName};
+use crate::query::Window;
 use crate::record::checks::InvalidRecord;
 use crate::record::{Record, RecordId};
 use crate::storage::document::Document;
@@ -96,9 +97,55 @@ pub(super) fn is_written(connection: &Connection, bucket: &BucketName) -> Result
 
 pub(super) fn count(connection: &Connection, bucket: &BucketName) -> Result<u64, StorageError> {
     let number = registry::state(connection, bucket)?.number;
-    let sql = format!("SELECT count(*) FROM record_{number}");
-    let count: i64 = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    let count: i64 = connection.prepare_cached(&count_statement(number))?.query_row([], |row| row.get(0))?;
     Ok(u64::try_from(count).unwrap_or(0))
+}
+
+fn count_statement(number: i64) -> String {
+    format!("SELECT count(*) FROM record_{number}")
+}
+
+/// The oldest and the newest time of a record, from the two ends of the index on them.
+pub(super) fn time_span(
+    connection: &Connection,
+    bucket: &BucketName,
+) -> Result<Option<(Timestamp, Timestamp)>, StorageError> {
+    let number = registry::state(connection, bucket)?.number;
+    let sql = time_span_statement(number);
+    let ends = connection.prepare_cached(&sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let time = |millis: Option<i64>| millis.and_then(Timestamp::from_millis);
+    Ok(time(ends.0).zip(time(ends.1)))
+}
+
+fn time_span_statement(number: i64) -> String {
+    format!("SELECT (SELECT min(ts) FROM record_{number}), (SELECT max(ts) FROM record_{number})")
+}
+
+/// How many records there are of each period of a window that has any, counted in the index on times: no record
+/// is looked at, and no period without one.
+pub(super) fn count_by_period(
+    connection: &Connection,
+    bucket: &BucketName,
+    window: &Window,
+) -> Result<Vec<(Timestamp, u64)>, StorageError> {
+    let number = registry::state(connection, bucket)?.number;
+    let [next, count] = count_statements(number);
+    let (mut next, mut count) = (connection.prepare_cached(&next)?, connection.prepare_cached(&count)?);
+    let (mut counts, mut from) = (Vec::new(), window.start);
+    loop {
+        let found: Option<i64> = next.query_row([from.millis(), window.end.millis()], |row| row.get(0))?;
+        let Some(time) = found.and_then(Timestamp::from_millis) else { return Ok(counts) };
+        let start = window.period.start(time);
+        from = window.period.next(start);
+        let records: i64 = count.query_row([start.millis(), from.millis()], |row| row.get(0))?;
+        counts.push((start, u64::try_from(records).unwrap_or(0)));
+    }
+}
+
+/// The next time in a range, and how many records one has.
+fn count_statements(number: i64) -> [String; 2] {
+    ["min(ts)", "count(*)"]
+        .map(|what| format!("SELECT {what} FROM record_{number} WHERE ts >= ?1 AND ts < ?2"))
 }
 
 fn clear(transaction: &Transaction<'_>, number: i64, written: bool) -> Result<(), StorageError> {
@@ -270,6 +317,33 @@ mod tests {
     use crate::storage::BucketSave;
     use crate::storage::sqlite::connections::open_writer;
     use crate::value::Value;
+
+    #[test]
+    fn figures_come_from_the_index_on_times() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let writer = open_writer(&folder.path().join("backdrop.db")).expect("a database");
+        let transaction = writer.unchecked_transaction().expect("a transaction");
+        let bucket = BucketName::parse("counted").expect("a name");
+        apply(&transaction, &bucket, Write::Cap(None)).expect("a bucket");
+        let plan = |sql: &str| -> String {
+            let mut explained = transaction.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
+            let parameters = vec![0; explained.parameter_count()];
+            let lines = explained
+                .query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>("detail"))
+                .expect("a plan");
+            lines.map(|line| line.expect("a line")).collect::<Vec<_>>().join("\n")
+        };
+        let [next, count] = count_statements(1);
+        for sql in [next, count, count_statement(1), time_span_statement(1)] {
+            for line in plan(&sql).lines().filter(|line| line.contains("record_1")) {
+                assert!(
+                    line.ends_with("COVERING INDEX record_1_ts")
+                        || line.contains("COVERING INDEX record_1_ts ("),
+                    "{sql}: {line}"
+                );
+            }
+        }
+    }
 
     #[derive(Clone, Debug)]
     enum Write {

@@ -107,7 +107,7 @@ pub(super) fn find_among(
         let bytes = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
         let values = columns.read(timestamp(row, 1)?, Some(Document::new(bytes)?))?;
         if filters.pass(&values) {
-            let key = key.and_then(|key| values[key]).unwrap_or(ValueRef::Null);
+            let key = key.and_then(|key| values.get(key)).unwrap_or(ValueRef::Null);
             found.push(key, row.get(0)?, bytes)?;
         }
         Ok(!found.is_complete() && !found.is_too_much())
@@ -159,7 +159,7 @@ pub(super) fn aggregate(
     let GroupColumns { columns, filters, keys, collected } = GroupColumns::new(query, &fields);
     let needs_fields = columns.needs_document();
     let statement = groups_statement(connection, bucket, query, needs_fields)?;
-    let mut groups = Groups::new(query, &keys, &fields);
+    let mut groups = Groups::new(query, &keys, &collected, &fields);
     scan(connection, &statement, |row| {
         let timestamp = timestamp(row, 0)?;
         let document = if needs_fields {
@@ -171,14 +171,7 @@ pub(super) fn aggregate(
         if !filters.pass(&values) {
             return Ok(true);
         }
-        if let Some(group) = groups.group(&values, timestamp)? {
-            group.count += 1;
-            for (partial, field) in group.collected.iter_mut().zip(&collected) {
-                if let Some(value) = values[*field] {
-                    partial.add(value);
-                }
-            }
-        }
+        groups.add(&values, timestamp)?;
         Ok(true)
     })?;
     Ok(groups.rows)

@@ -16,7 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 pub(super) use self::catch_up::state;
 use self::catch_up::{CaughtUp, State, Synced};
 use crate::bucket::BucketName;
-use crate::storage::view::{ROWS_PER_CHUNK, View};
+use crate::storage::view::{Helpers, ROWS_PER_CHUNK, View};
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// What decides about views.
@@ -188,12 +188,13 @@ impl Turn {
         connection: &Connection,
         bucket: &BucketName,
         fields: &[&str],
+        helpers: &Helpers,
     ) -> Result<Option<View>, StorageError> {
         self.slot.last_used.store(self.views.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         // Whatever goes wrong, there is no half of a view.
         let content = std::mem::take(&mut *self.content);
         let known = self.slot.bytes.swap(0, Ordering::Relaxed);
-        let synced = self.synced(connection, bucket, content, fields);
+        let synced = self.synced(connection, bucket, content, fields, helpers);
         // Making it may have taken room, and not given it back.
         self.slot.bytes.store(0, Ordering::Relaxed);
         if synced.as_ref().is_err_and(|error| error.kind() == StorageErrorKind::NotFound) {
@@ -213,6 +214,7 @@ impl Turn {
         bucket: &BucketName,
         content: Content,
         fields: &[&str],
+        helpers: &Helpers,
     ) -> Result<Content, StorageError> {
         let limits = self.views.limits;
         let state = state(connection, bucket)?;
@@ -226,7 +228,7 @@ impl Turn {
             Content::Cold | Content::TooLarge { .. } => Synced::new(&state, limits.rows_per_chunk, fields),
             Content::Ready(synced) => synced.continued(&state, limits, fields),
         };
-        self.caught_up(connection, bucket, state, synced)
+        self.caught_up(connection, bucket, state, synced, helpers)
     }
 
     fn caught_up(
@@ -235,11 +237,12 @@ impl Turn {
         bucket: &BucketName,
         state: State,
         mut synced: Synced,
+        helpers: &Helpers,
     ) -> Result<Content, StorageError> {
         let make_room =
             |bytes: usize, droppable: Droppable| self.views.make_room(bytes, &self.slot, droppable);
         for _ in 0..TRIES {
-            match synced.caught_up(connection, &state, make_room)? {
+            match synced.caught_up(connection, &state, helpers, make_room)? {
                 CaughtUp::Ready(synced) => return Ok(Content::Ready(synced)),
                 // Others have the room just now.
                 CaughtUp::NoRoom(synced) if synced.view.bytes() <= self.views.limits.max_bytes => {
@@ -311,7 +314,7 @@ mod tests {
 
     async fn look(engine: &SqliteEngine, bucket: &BucketName, fields: &[&str]) -> Option<View> {
         let turn = engine.views.turn(bucket).await;
-        let view = |connection: &Connection| turn.view(connection, bucket, fields);
+        let view = |connection: &Connection| turn.view(connection, bucket, fields, &engine.helpers);
         engine.connections.read(&Arc::default(), view).expect("an answer")
     }
 

@@ -21,7 +21,7 @@ pub(super) const TIMESTAMP: &str = "_timestamp";
 
 /// Whether a view never has a field. (See [`View::may_have`](super::View::may_have).)
 pub(super) fn is_never_kept(field: &str) -> bool {
-    matches!(field, "_id" | UPDATED_AT)
+    field == "_id"
 }
 
 /// Where a field is.
@@ -41,6 +41,8 @@ pub(super) enum Place {
 pub(super) struct Columns {
     list: Arc<Vec<Column>>,
     names: Names,
+    /// Whether times of writing were asked for from the beginning.
+    has_updated_at: bool,
 }
 
 /// Where the columns are, by their names.
@@ -67,6 +69,7 @@ struct Column {
 
 impl Columns {
     pub(super) fn new(asked: HashSet<Arc<str>>) -> Self {
+        let has_updated_at = asked.contains(UPDATED_AT);
         let names = Names {
             places: Arc::default(),
             asked: Arc::new(asked),
@@ -74,7 +77,7 @@ impl Columns {
             bytes: 0,
             last: Vec::new(),
         };
-        Self { list: Arc::default(), names }
+        Self { list: Arc::default(), names, has_updated_at }
     }
 
     pub(super) fn place(&self, field: &str) -> Place {
@@ -82,6 +85,8 @@ impl Columns {
             return Place::LeftOut;
         }
         match self.names.places.get(field) {
+            // Every record has it, but it has a column only where it was asked for from the beginning.
+            None if field == UPDATED_AT => Place::LeftOut,
             None => Place::Nowhere,
             Some(place) if self.list[*place].is_kept => Place::Column(*place),
             Some(_) => Place::LeftOut,
@@ -149,7 +154,7 @@ impl Columns {
         let list = Arc::make_mut(&mut self.list);
         for field in document.stored_fields() {
             let (key, value) = field?;
-            if key == TIMESTAMP || is_never_kept(key) {
+            if key == TIMESTAMP || is_never_kept(key) || key == UPDATED_AT && !self.has_updated_at {
                 continue;
             }
             let place = self.names.place_of(list, key, position);

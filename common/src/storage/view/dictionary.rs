@@ -37,6 +37,12 @@ impl Dictionary {
         self.codes.find(self.hasher.hash_one(value), is_it).copied()
     }
 
+    /// The codes of all values that are equal to one, as 1 and 1.0 are; null is none of them.
+    pub(super) fn equals(&self, value: ValueRef<'_>) -> impl Iterator<Item = u32> {
+        let alike = self.codes.iter_hash(self.hasher.hash_one(value)).copied();
+        alike.filter(move |code| self.of(*code) == value)
+    }
+
     /// The code of a value, which is added if it is new.
     pub(super) fn add(&mut self, value: ValueRef<'_>) -> u32 {
         if let Some(code) = self.find(value) {

@@ -1,15 +1,12 @@
 //! A query for records, answered from a view by the numbers of those records.
 
-use std::sync::atomic::AtomicBool;
-
 use super::View;
-use super::aggregate::check_wanted;
 use super::chunk::Chunk;
 use super::columns::{Place, TIMESTAMP};
 use super::selection::{BLOCK, Rows, Selector, time};
 use crate::period::Period;
 use crate::query::{Direction, RecordQuery};
-use crate::storage::StorageError;
+use crate::storage::{Interest, StorageError};
 use crate::value::ValueRef;
 
 /// What records are sorted by.
@@ -27,20 +24,20 @@ enum Key {
 ///
 /// # Errors
 ///
-/// [`Unavailable`](crate::storage::StorageErrorKind::Unavailable) soon after `unwanted` becomes true.
+/// [`Unavailable`](crate::storage::StorageErrorKind::Unavailable) soon after interest is lost.
 pub(in crate::storage) fn find(
     view: &View,
     query: &RecordQuery,
-    unwanted: &AtomicBool,
+    interest: &Interest,
 ) -> Result<Option<Vec<i64>>, StorageError> {
-    let Some(selector) = Selector::new(view, &query.selection) else { return Ok(None) };
+    let Some(selector) = Selector::new(view, &query.selection, interest)? else { return Ok(None) };
     let Some(key) = Key::new(view, query) else { return Ok(None) };
     let direction = query.sort.as_ref().map_or(Direction::Ascending, |sort| sort.direction);
     let mut best = Best::new(direction, query.limit);
     let mut rows = Rows::new();
     for part in view.parts.iter().filter(|part| selector.may_select(&part.chunk)) {
-        check_wanted(unwanted)?;
         for start in (0..part.chunk.len()).step_by(BLOCK) {
+            interest.check()?;
             rows.reset(start..part.chunk.len().min(start + BLOCK));
             selector.select(part, view, &mut rows);
             rows.each(|_, row| best.push(key.value(&part.chunk, view, row), part.chunk.seqs.at(row)));

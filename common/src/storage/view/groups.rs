@@ -8,13 +8,13 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::keys::Interner;
-use super::plan::Plan;
+use super::plan::{FORMS, Plan};
 use super::selection::Rows;
 use super::sets::Sets;
 use super::tallies::{Tallies, Tally};
 use super::{Part, View};
 use crate::query::InvalidQuery;
-use crate::storage::{StorageError, StorageErrorKind};
+use crate::storage::{Interest, StorageError, StorageErrorKind};
 
 /// What was found of the groups so far, by one of those who look.
 pub(super) struct Groups<'p> {
@@ -98,7 +98,7 @@ impl<'p> Groups<'p> {
                 sets.add(segment, dictionary, rows, &self.places_of_rows);
             }
         }
-        Ok(())
+        self.check_members()
     }
 
     /// Makes one number of the keys and the period of each row.
@@ -149,8 +149,19 @@ impl<'p> Groups<'p> {
         Ok(group)
     }
 
+    /// Fails if sets hold more than they may.
+    fn check_members(&self) -> Result<(), StorageError> {
+        let members: usize = self.sets.iter().flatten().map(Sets::pairs).sum();
+        // Of equal values each has a place until the end, as equal keys have.
+        if members > self.max.saturating_mul(FORMS) {
+            Err(too_many_members(self.plan.max_rows))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Adds what another one found.
-    pub(super) fn merge(&mut self, other: &Self) -> Result<(), StorageError> {
+    pub(super) fn merge(&mut self, other: &Self, interest: &Interest) -> Result<(), StorageError> {
         let translated: Vec<Vec<u32>> = self
             .interners
             .iter_mut()
@@ -159,7 +170,8 @@ impl<'p> Groups<'p> {
             .collect();
         // Each group of theirs, and which of ours it is.
         let mut groups = Vec::new();
-        for group in other.found() {
+        for (place, group) in other.found().enumerate() {
+            interest.check_at(place)?;
             let number = self.translate(other.number_of(group), &translated);
             let ours = self.group(number)?;
             groups.push((group, ours));
@@ -170,9 +182,9 @@ impl<'p> Groups<'p> {
             }
         }
         for (sets, other) in self.sets.iter_mut().flatten().zip(other.sets.iter().flatten()) {
-            sets.merge(other, &groups);
+            sets.merge(other, &groups, interest)?;
         }
-        Ok(())
+        self.check_members()
     }
 
     /// A number of another one as ours: values that are numbered as they come have other numbers there.
@@ -223,6 +235,11 @@ impl Plan<'_> {
             self.keys.iter().flatten().zip(keys).fold(0, |number, (key, part)| number * key.radix + part);
         self.periods.as_ref().map_or(of_keys, |periods| of_keys * periods.len() as u64 + period)
     }
+}
+
+/// The error that the sets of an answer would have too many members.
+pub(super) fn too_many_members(max: usize) -> StorageError {
+    StorageError::new(StorageErrorKind::TooManyRows, InvalidQuery::TooManyMembers { max })
 }
 
 /// The error that an answer would have too many rows.

@@ -8,13 +8,16 @@ use super::periods::Periods;
 use super::selection::Selector;
 use super::tallies::Tally;
 use crate::query::GroupQuery;
-use crate::storage::CollectedField;
+use crate::storage::{CollectedField, Interest, StorageError};
 use crate::timestamp::Timestamp;
 
 /// So many numbers of groups are worth an array of them all, however few records there are.
 const FEW: u64 = 1 << 16;
 /// How much memory such arrays may take, in bytes: what fits a cache is what makes them fast.
 const MAX_BYTES: u64 = 1 << 24;
+
+/// How many forms an equal number may have: 0, 0.0 and -0.0.
+pub(super) const FORMS: usize = 3;
 
 /// How a query for groups is answered.
 pub(super) struct Plan<'q> {
@@ -39,8 +42,26 @@ pub(super) struct Collected {
 
 impl<'q> Plan<'q> {
     /// None if the view lacks a field, or there are more combinations of keys than 64 bits count.
-    pub(super) fn new(view: &View, query: &'q GroupQuery, fields: &[CollectedField]) -> Option<Self> {
-        let selector = Selector::new(view, &query.selection)?;
+    ///
+    /// # Errors
+    ///
+    /// As [`Interest::check`].
+    pub(super) fn new(
+        view: &View,
+        query: &'q GroupQuery,
+        fields: &[CollectedField],
+        interest: &Interest,
+    ) -> Result<Option<Self>, StorageError> {
+        let selector = Selector::new(view, &query.selection, interest)?;
+        Ok(selector.and_then(|selector| Self::with(selector, view, query, fields)))
+    }
+
+    fn with(
+        selector: Selector<'q>,
+        view: &View,
+        query: &GroupQuery,
+        fields: &[CollectedField],
+    ) -> Option<Self> {
         let mut keys = Some(Vec::new());
         for key in &query.keys {
             match view.columns.place(key.as_str()) {
@@ -77,7 +98,6 @@ impl<'q> Plan<'q> {
 
     /// How many groups may be held: of equal keys, as 0, 0.0 and -0.0 are, each has a group until the end.
     pub(super) fn max_groups(&self, view: &View) -> usize {
-        const FORMS: usize = 3;
         let keys = self.keys.iter().flatten().filter(|key| key.has_equals(view));
         keys.fold(self.max_rows, |max, _| max.saturating_mul(FORMS))
     }

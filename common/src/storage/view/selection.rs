@@ -1,18 +1,25 @@
 //! Which rows a query is about: a block of rows at a time, filter after filter.
 //!
-//! A test looks once at each value of a dictionary, not at each record: what is left to do for a row
-//! is to look its code up in a table.
+//! A test looks its values up in a dictionary, or looks once at each value of it, not at each record: what is
+//! left to do for a row is to look its code up in a table.
 
 use std::ops::Range;
 
+mod column;
+mod numbers;
+mod times;
+
 use super::chunk::{Chunk, UNTIMED};
 use super::columns::{Place, TIMESTAMP};
-use super::segment::{Codes, Ints, Segment};
 use super::{Part, View};
 use crate::period::Period;
-use crate::query::{Selection, Test, TimeRange, Wanted};
+use crate::query::{Filter, Selection, TimeRange};
+use crate::storage::{Interest, StorageError};
 use crate::timestamp::Timestamp;
-use crate::value::{Value, ValueRef, exact_int};
+use crate::value::ValueRef;
+
+use column::ColumnTest;
+use times::TimeTest;
 
 /// Rows that are worked on together: few enough that what is noted of each stays in the processor's
 /// cache.
@@ -143,24 +150,29 @@ enum RowTest<'q> {
     /// No record passes.
     Never,
     /// It is about the time, or about the start of the period that holds it.
-    Time { period: Option<Period>, test: &'q Test },
+    Time(TimeTest),
     /// It is about a column.
-    Column { place: usize, test: &'q Test, numbers: Numbers, passes: Vec<bool> },
-}
-
-/// The numbers that a test lets through.
-#[derive(Default)]
-struct Numbers {
-    ints: Vec<i64>,
-    floats: Vec<f64>,
+    Column(Box<ColumnTest<'q>>),
 }
 
 impl<'q> Selector<'q> {
     /// None if the view lacks a field.
-    pub(super) fn new(view: &View, selection: &'q Selection) -> Option<Self> {
-        let test = |filter: &'q crate::query::Filter| RowTest::new(view, filter.field.as_str(), &filter.test);
-        let tests = selection.filters.iter().map(test).collect::<Option<_>>()?;
-        Some(Self { range: selection.range, tests })
+    ///
+    /// # Errors
+    ///
+    /// As [`Interest::check`].
+    pub(super) fn new(
+        view: &View,
+        selection: &'q Selection,
+        interest: &Interest,
+    ) -> Result<Option<Self>, StorageError> {
+        let mut tests = Vec::with_capacity(selection.filters.len());
+        for (place, filter) in selection.filters.iter().enumerate() {
+            interest.check_at(place)?;
+            let Some(test) = RowTest::new(view, filter, interest)? else { return Ok(None) };
+            tests.push(test);
+        }
+        Ok(Some(Self { range: selection.range, tests }))
     }
 
     /// Whether a chunk may hold a row that is selected.
@@ -185,93 +197,40 @@ impl<'q> Selector<'q> {
             }
         }
         for test in &self.tests {
+            if rows.len() == 0 {
+                return;
+            }
             test.select(chunk, view, rows);
         }
     }
 }
 
 impl<'q> RowTest<'q> {
-    fn new(view: &View, field: &str, test: &'q Test) -> Option<Self> {
+    fn new(view: &View, filter: &'q Filter, interest: &Interest) -> Result<Option<Self>, StorageError> {
+        let field = filter.field.as_str();
         let period = Period::ALL.into_iter().find(|period| period.start_key() == field);
         if period.is_some() || field == TIMESTAMP {
-            return Some(Self::Time { period, test });
+            return Ok(Some(Self::Time(TimeTest::new(period, &filter.test))));
         }
-        match view.columns.place(field) {
+        Ok(match view.columns.place(field) {
             Place::LeftOut => None,
             Place::Nowhere => Some(Self::Never),
             Place::Column(place) => {
-                let dictionary = view.columns.dictionary(place);
-                let codes = 0..u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
-                let passes = codes.map(|code| test.passes(dictionary.value(code))).collect();
-                Some(Self::Column { place, test, numbers: Numbers::of(test), passes })
+                Some(Self::Column(Box::new(ColumnTest::new(view, place, &filter.test, interest)?)))
             }
-        }
+        })
     }
 
     fn select(&self, chunk: &Chunk, view: &View, rows: &mut Rows) {
         match self {
             Self::Never => rows.clear(),
-            Self::Time { period, test } => rows.retain(|row| test.passes(time(chunk, row, *period))),
-            Self::Column { place, test, numbers, passes } => match chunk.segments.get(*place) {
-                None | Some(Segment::Missing(_)) => rows.clear(),
-                Some(Segment::Codes(_)) if !passes.contains(&true) => rows.clear(),
-                Some(Segment::Codes(codes)) => select_codes(codes, passes, rows),
-                Some(Segment::Ints(ints)) => numbers.select_ints(ints, rows),
-                Some(Segment::Floats(floats)) if numbers.ints.is_empty() => {
-                    rows.retain(|row| {
-                        numbers.floats.contains(&floats.values[row]) && floats.gaps.at(row).is_none()
-                    });
-                }
-                Some(segment @ Segment::Floats(_)) => {
-                    let dictionary = view.columns.dictionary(*place);
-                    rows.retain(|row| test.passes(segment.at(row).value(dictionary)));
-                }
-            },
+            Self::Time(test) => test.select(chunk, rows),
+            Self::Column(test) => test.select(chunk, view, rows),
         }
     }
-}
-
-fn select_codes(codes: &Codes, passes: &[bool], rows: &mut Rows) {
-    with_codes!(codes, code => rows.retain(|row| passes[code(row) as usize]));
 }
 
 pub(super) fn time(chunk: &Chunk, row: usize, period: Option<Period>) -> Option<ValueRef<'static>> {
     let time = Timestamp::from_millis(chunk.times[row]).filter(|time| time.millis() != UNTIMED)?;
     Some(ValueRef::Time(period.map_or(time, |period| period.start(time))))
-}
-
-impl Numbers {
-    fn of(test: &Test) -> Self {
-        let mut numbers = Self::default();
-        let Test::AnyOf(wanted) = test else { return numbers };
-        for wanted in wanted {
-            if let Wanted::Text { number: Some(number), .. } = wanted {
-                numbers.add(number);
-            }
-        }
-        numbers
-    }
-
-    fn add(&mut self, number: &Value) {
-        match number {
-            Value::Int(int) => self.ints.push(*int),
-            Value::Float(float) => {
-                self.ints.extend(exact_int(*float));
-                self.floats.push(*float);
-            }
-            Value::Null | Value::Bool(_) | Value::Text(_) | Value::Time(_) => {}
-        }
-    }
-
-    fn select_ints(&self, ints: &Ints, rows: &mut Rows) {
-        match &self.ints[..] {
-            [] => rows.clear(),
-            wanted => {
-                let has_gaps = !ints.gaps.is_empty();
-                with_ints!(ints, value => rows.retain(|row| {
-                    wanted.contains(&value(row)) && !(has_gaps && ints.gaps.at(row).is_some())
-                }));
-            }
-        }
-    }
 }

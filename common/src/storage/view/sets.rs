@@ -1,5 +1,7 @@
 //! The distinct values of a collected field, for each group, as numbers.
 
+use std::ops::Range;
+
 use hashbrown::{HashMap, HashSet};
 
 use super::View;
@@ -8,6 +10,7 @@ use super::keys::{Interner, Numbering, segments};
 use super::segment::{Cell, Segment};
 use super::selection::{Rows, with_codes};
 use crate::aggregate::Partial;
+use crate::storage::{Interest, StorageError};
 
 /// How many bits are kept at the most, all groups and fields together: 4 MB, which is about what a cache
 /// holds.
@@ -84,28 +87,42 @@ impl Sets {
         }
     }
 
+    /// How many members are held one by one; what bits take is bounded anyway.
+    pub(super) fn pairs(&self) -> usize {
+        match &self.members {
+            Members::Bits { .. } => 0,
+            Members::Pairs(pairs) => pairs.len(),
+        }
+    }
+
     /// Adds the sets of another; `groups` are its groups, each with which of ours it is.
-    pub(super) fn merge(&mut self, other: &Self, groups: &[(u32, u32)]) {
+    pub(super) fn merge(
+        &mut self,
+        other: &Self,
+        groups: &[(u32, u32)],
+        interest: &Interest,
+    ) -> Result<(), StorageError> {
         match (&mut self.members, &other.members) {
             (Members::Bits { width, bits }, Members::Bits { bits: others, .. }) => {
-                for (theirs, ours) in groups {
+                for (place, (theirs, ours)) in groups.iter().enumerate() {
+                    interest.check_at(place)?;
                     let (from, to) = (*theirs as usize * *width, *ours as usize * *width);
-                    for number in (0..*width).filter(|number| is_set(others, from + number)) {
-                        set(bits, to + number);
-                    }
+                    each_set(others, from..from + *width, |bit| set(bits, to + bit - from));
                 }
             }
             (Members::Pairs(pairs), Members::Pairs(others)) => {
                 let numbers = self.interner.translate(&other.interner);
                 let group_of: HashMap<u32, u32> = groups.iter().copied().collect();
-                pairs.extend(others.iter().filter_map(|other| {
+                for (place, other) in others.iter().enumerate() {
+                    interest.check_at(place)?;
                     let (group, number) = unpair(*other);
                     let number = numbers.get(number as usize).copied().unwrap_or(number);
-                    Some(pair(*group_of.get(&group)?, number))
-                }));
+                    pairs.extend(group_of.get(&group).map(|group| pair(*group, number)));
+                }
             }
             (Members::Bits { .. }, Members::Pairs(_)) | (Members::Pairs(_), Members::Bits { .. }) => {}
         }
+        Ok(())
     }
 
     /// Adds the values of a group's set to that of a partial.
@@ -128,8 +145,8 @@ impl Sets {
         match &self.members {
             Members::Bits { width, bits } => {
                 let first = group as usize * width;
-                let numbers = (0..*width).filter(|number| is_set(bits, first + number));
-                numbers.for_each(|number| add(u32::try_from(number).unwrap_or(MISSING)));
+                let add = |bit: usize| add(u32::try_from(bit - first).unwrap_or(MISSING));
+                each_set(bits, first..first + width, add);
             }
             Members::Pairs(_) => members.of(group).for_each(add),
         }
@@ -148,8 +165,19 @@ fn set(bits: &mut [u64], bit: usize) {
     bits[bit / 64] |= 1 << (bit % 64);
 }
 
-fn is_set(bits: &[u64], bit: usize) -> bool {
-    bits[bit / 64] >> (bit % 64) & 1 == 1
+/// Calls `visit` with each bit of a range that is set.
+fn each_set(bits: &[u64], range: Range<usize>, mut visit: impl FnMut(usize)) {
+    let first = range.start / 64;
+    for (word, bits) in (first..).zip(&bits[first..range.end.div_ceil(64)]) {
+        let mut left = *bits;
+        while left != 0 {
+            let bit = word * 64 + left.trailing_zeros() as usize;
+            if range.contains(&bit) {
+                visit(bit);
+            }
+            left &= left - 1;
+        }
+    }
 }
 
 /// Pairs of group and number, sorted.

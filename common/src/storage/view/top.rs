@@ -5,6 +5,7 @@ use super::groups::Groups;
 use super::plan::Plan;
 use crate::aggregate::Reduced;
 use crate::query::{CollectMethod, Direction, GroupQuery};
+use crate::storage::{Interest, StorageError};
 use crate::value::{Value, ValueRef};
 
 /// What an answer is sorted by first.
@@ -18,25 +19,31 @@ enum Order {
 
 /// The groups that an answer may show: all that come before the limit, and those that are equal to the
 /// last of them. Whoever shapes the answer puts them in order.
-pub(super) fn wanted(view: &View, plan: &Plan<'_>, groups: &Groups<'_>, query: &GroupQuery) -> Vec<u32> {
-    let all = || groups.found().collect();
+pub(super) fn wanted(
+    view: &View,
+    plan: &Plan<'_>,
+    groups: &Groups<'_>,
+    query: &GroupQuery,
+    interest: &Interest,
+) -> Result<Vec<u32>, StorageError> {
+    let all = || Ok(groups.found().collect());
     let Some((limit, order, direction)) = limit(query) else { return all() };
     if limit == 0 || has_invalid_sums(plan, groups) {
         return all();
     }
-    let value = |group: u32| value(view, plan, groups, &order, group);
-    let Some(mut ordered) =
-        groups.found().map(|group| Some((value(group)?, group))).collect::<Option<Vec<_>>>()
-    else {
-        return all();
-    };
+    let mut ordered = Vec::new();
+    for (place, group) in groups.found().enumerate() {
+        interest.check_at(place)?;
+        let Some(value) = value(view, plan, groups, &order, group) else { return all() };
+        ordered.push((value, group));
+    }
     if ordered.len() > limit {
         let (_, (last, _), _) =
             ordered.select_nth_unstable_by(limit - 1, |(a, _), (b, _)| direction.apply(a.cmp(b)));
         let last = *last;
         ordered.retain(|(value, _)| direction.apply(value.cmp(&last)).is_le());
     }
-    ordered.into_iter().map(|(_, group)| group).collect()
+    Ok(ordered.into_iter().map(|(_, group)| group).collect())
 }
 
 /// The limit and the order of a query whose groups are its rows.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Rows};
 use super::{Droppable, ViewLimits};
 use crate::bucket::BucketName;
 use crate::storage::sqlite::registry::not_found;
-use crate::storage::view::View;
+use crate::storage::view::{Helpers, View};
 use crate::storage::{Documents, Revision, StorageError, StorageErrorKind};
 use crate::timestamp::Timestamp;
 
@@ -147,6 +147,7 @@ impl Synced {
         mut self,
         connection: &Connection,
         state: &State,
+        helpers: &Helpers,
         make_room: impl Fn(usize, Droppable) -> usize + Sync,
     ) -> Result<CaughtUp, StorageError> {
         if self.last_seq >= state.last_seq && self.last_tombstone >= state.tombstones.1 {
@@ -154,7 +155,7 @@ impl Synced {
         }
         self.has_changed = true;
         self.remove_gone(connection)?;
-        if !self.add_new(connection, &make_room)? {
+        if !self.add_new(connection, helpers, &make_room)? {
             return Ok(CaughtUp::NoRoom(self));
         }
         self.last_seq = state.last_seq.max(self.last_seq);
@@ -176,10 +177,11 @@ impl Synced {
     /// Says whether there was room for all of it.
     ///
     /// Reading and adding take about as long as each other, so where there is much to do one thread reads
-    /// while another one adds.
+    /// while another one adds, if it may be started.
     fn add_new(
         &mut self,
         connection: &Connection,
+        helpers: &Helpers,
         make_room: &(impl Fn(usize, Droppable) -> usize + Sync),
     ) -> Result<bool, StorageError> {
         let sql = format!("SELECT seq, ts, doc FROM record_{} WHERE seq > ?1 ORDER BY seq", self.number);
@@ -188,6 +190,10 @@ impl Synced {
         let first = Batch::read(&mut rows)?;
         if !first.is_full() {
             return self.add(&first, make_room);
+        }
+        let helper = helpers.take(1);
+        if helper.count() == 0 {
+            return self.add_all(first, &mut rows, make_room);
         }
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel::<Batch>(BATCHES_AHEAD);
@@ -207,6 +213,23 @@ impl Synced {
             drop(sender);
             adding.join().map_err(|_| StorageError::new(StorageErrorKind::Internal, "a thread panicked"))?
         })
+    }
+
+    /// Adds a batch and those that come after it. Says whether there was room for all of it.
+    fn add_all(
+        &mut self,
+        first: Batch,
+        rows: &mut Rows<'_>,
+        make_room: &impl Fn(usize, Droppable) -> usize,
+    ) -> Result<bool, StorageError> {
+        let mut batch = first;
+        while !batch.is_empty() {
+            if !self.add(&batch, make_room)? {
+                return Ok(false);
+            }
+            batch = Batch::read(rows)?;
+        }
+        Ok(true)
     }
 
     /// Says whether there was room for all of it.
