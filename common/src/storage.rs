@@ -4,6 +4,7 @@
 //! holds every engine to it.
 
 pub(crate) mod audit_document;
+mod check;
 pub(crate) mod collection;
 #[cfg(test)]
 mod conformance;
@@ -42,6 +43,7 @@ use crate::timestamp::Timestamp;
 use crate::user::{GrantChange, User};
 use crate::value::Value;
 
+pub use check::{CheckStep, CheckWatcher, Checked};
 pub use document::{Document, Documents, Names, NamesSeen};
 pub use error::{StorageError, StorageErrorKind};
 pub use interest::{Interest, Waiting};
@@ -488,6 +490,9 @@ pub trait StorageEngine: Send + Sync {
     /// Until when a session with that id, of that person, must have begun to be ended; none if nobody ended
     /// any of theirs. Every request of a person asks this.
     async fn sessions_ended(&self, session: &str, person: &str) -> Result<Option<Timestamp>, StorageError>;
+
+    /// Reads everything, and says of each part whether it is as it was stored. The watcher is told how far it is.
+    async fn check(&self, watcher: CheckWatcher) -> Result<Vec<Checked>, StorageError>;
 
     /// Brings a database of an earlier version up to date. What was done once is not done again; a
     /// run that was cut off is finished by the next. Reports each migration that has something to

@@ -1,6 +1,7 @@
 //! The command line of `backdrop-write`: serving, managing buckets and users, moving data.
 
 mod buckets;
+mod check;
 mod migrate;
 mod operator;
 mod transfer;
@@ -45,6 +46,8 @@ pub enum Command {
     Restore(transfer::Restore),
     /// Bring a database of an earlier version, or one of the original Backdrop's, up to date.
     Migrate(migrate::Migrate),
+    /// Read everything, and say what of it is damaged. The exit status is 1 if something is.
+    Check(check::Check),
 }
 
 impl Command {
@@ -61,6 +64,7 @@ impl Command {
             Self::Export(command) => command.run(engine).await,
             Self::Restore(command) => command.run(engine).await,
             Self::Migrate(command) => command.run(engine).await,
+            Self::Check(command) => command.run(engine).await,
         }
     }
 }

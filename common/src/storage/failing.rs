@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, RecordPages, Row,
-    SessionsEnd, StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, UnreadableBucket,
-    WantedNames, pages,
+    BucketSave, Changed, CheckWatcher, Checked, Documents, MigrationMode, MigrationReport, RecordChange,
+    RecordPages, Row, SessionsEnd, StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord,
+    UnreadableBucket, WantedNames, pages,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -197,6 +197,10 @@ impl StorageEngine for FailingEngine {
     }
 
     async fn sessions_ended(&self, _: &str, _: &str) -> Result<Option<Timestamp>, StorageError> {
+        self.fail()
+    }
+
+    async fn check(&self, _: CheckWatcher) -> Result<Vec<Checked>, StorageError> {
         self.fail()
     }
 

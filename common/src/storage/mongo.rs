@@ -50,9 +50,9 @@ use self::transaction::{Atomicity, Existed, Unit, perform};
 use super::sequence::Sequence;
 use super::url::{MongoUrl, StorageOptions};
 use super::{
-    BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, RecordPages, Row,
-    SessionsEnd, StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, UnreadableBucket,
-    WantedNames, collection,
+    BucketSave, Changed, CheckWatcher, Checked, Documents, MigrationMode, MigrationReport, RecordChange,
+    RecordPages, Row, SessionsEnd, StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord,
+    UnreadableBucket, WantedNames, check, collection,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine, AuditPosition};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -322,6 +322,10 @@ impl StorageEngine for MongoEngine {
 
     async fn sessions_ended(&self, session: &str, person: &str) -> Result<Option<Timestamp>, StorageError> {
         self.again(|| sessions::ended(&self.connection.database, session, person)).await
+    }
+
+    async fn check(&self, watcher: CheckWatcher) -> Result<Vec<Checked>, StorageError> {
+        check::by_reading(self, &watcher).await
     }
 
     async fn migrate(&self, mode: MigrationMode, report: MigrationReport<'_>) -> Result<(), StorageError> {

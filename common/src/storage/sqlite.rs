@@ -18,16 +18,26 @@
 
 mod answer;
 mod audit;
+mod census;
+mod check;
 mod connections;
+#[cfg(test)]
+mod damage_tests;
 mod error;
+mod file;
+mod guard;
 mod health;
+mod identity;
 mod layout;
 mod records;
 mod registry;
 mod scan;
 mod sessions;
+mod sound;
+mod state;
 mod statement;
 mod stream;
+mod sums;
 mod tokens;
 mod turns;
 mod views;
@@ -46,6 +56,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views, is_sought};
 use self::connections::Connections;
 use self::health::Health;
+use self::sound::Sound;
 use self::stream::{STREAMS, Stream};
 use self::turns::{Length, Turns, deadline, not_in_time, too_slow};
 pub(super) use self::views::ViewLimits;
@@ -53,9 +64,9 @@ use self::views::{Turn, Views};
 use self::writer::Writer;
 use super::view::Helpers;
 use super::{
-    BucketSave, Changed, Documents, Interest, MigrationMode, MigrationReport, NewRecords, RecordChange,
-    RecordPages, Revision, Row, SessionsEnd, StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored,
-    StoredRecord, UnreadableBucket, Waiting, WantedNames, pages,
+    BucketSave, Changed, CheckWatcher, Checked, Documents, Interest, MigrationMode, MigrationReport,
+    NewRecords, RecordChange, RecordPages, Revision, Row, SessionsEnd, StorageEngine, StorageError,
+    StorageErrorKind, StorageOptions, Stored, StoredRecord, UnreadableBucket, Waiting, WantedNames, pages,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -82,6 +93,9 @@ pub struct SqliteEngine {
     health: Arc<Health>,
     /// How long a query may take.
     time_limit: Duration,
+    sound: Arc<Sound>,
+    #[cfg(test)]
+    guard: Arc<guard::Guard>,
 }
 
 /// So few records, the first in an order that is stored, are looked up rather than queried.
@@ -109,17 +123,20 @@ impl SqliteEngine {
 
     /// Opens a database file as [`SqliteEngine::open`] does, with views within some limits.
     pub(super) fn with_view_limits(path: &Path, limits: ViewLimits) -> Result<Self, StorageError> {
+        let guard = connections::open(path)?;
         Ok(Self {
-            // The writer comes first: it makes the file.
-            writer: Arc::new(Writer::open(path)?),
-            connections: Arc::new(Connections::new(path)),
+            writer: Arc::new(Writer::new(&guard)?),
+            connections: Arc::new(Connections::new(&guard)),
             turns: Arc::new(Turns::new()),
             helpers: Arc::new(Helpers::for_this_machine()),
             streaming: Arc::new(Semaphore::new(STREAMS)),
             patience: pages::PATIENCE,
             views: Arc::new(Views::new(limits)),
-            health: Arc::new(Health::start(path)?),
+            health: Arc::new(Health::start(&guard)?),
             time_limit: StorageOptions::default().query_timeout,
+            sound: Arc::default(),
+            #[cfg(test)]
+            guard,
         })
     }
 
@@ -164,9 +181,10 @@ impl SqliteEngine {
         answer: impl FnOnce(&Asked<'_>, Option<Turn>) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let (bucket, helpers, deadline) = (bucket.clone(), Arc::clone(&self.helpers), deadline());
+        let sound = Arc::clone(&self.sound);
         let turn = self.turn(&bucket, fields, deadline).await?;
         self.query(Length::Long, deadline, move |connection, interest| {
-            answer(&Asked { connection, bucket: &bucket, helpers: &helpers, interest }, turn)
+            answer(&Asked { connection, bucket: &bucket, helpers: &helpers, interest, sound: &sound }, turn)
         })
         .await
     }
@@ -292,13 +310,13 @@ impl StorageEngine for SqliteEngine {
         change: RecordChange,
         now: Timestamp,
     ) -> Result<Changed, StorageError> {
-        let (bucket, id) = (bucket.clone(), id.clone());
-        self.write(move |transaction| records::change(transaction, &bucket, &id, &*change, now)).await
+        let (bucket, id, sound) = (bucket.clone(), id.clone(), Arc::clone(&self.sound));
+        self.write(move |transaction| records::change(transaction, &bucket, &id, &*change, now, &sound)).await
     }
 
     async fn delete_record(&self, bucket: &BucketName, id: &RecordId) -> Result<bool, StorageError> {
-        let (bucket, id) = (bucket.clone(), id.clone());
-        self.write(move |transaction| records::delete(transaction, &bucket, &id)).await
+        let (bucket, id, sound) = (bucket.clone(), id.clone(), Arc::clone(&self.sound));
+        self.write(move |transaction| records::delete(transaction, &bucket, &id, &sound)).await
     }
 
     async fn empty(&self, bucket: &BucketName) -> Result<(), StorageError> {
@@ -312,12 +330,17 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn newest_timestamps(&self) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError> {
-        self.read(records::newest_timestamps).await
+        let sound = Arc::clone(&self.sound);
+        self.read(move |connection| records::newest_timestamps(connection, &sound)).await
     }
 
     async fn time_span(&self, bucket: &BucketName) -> Result<Option<(Timestamp, Timestamp)>, StorageError> {
-        let bucket = bucket.clone();
-        self.read(move |connection| records::time_span(connection, &bucket)).await
+        let (bucket, sound) = (bucket.clone(), Arc::clone(&self.sound));
+        self.read(move |connection| {
+            sound.ensure(connection, &bucket)?;
+            records::time_span(connection, &bucket)
+        })
+        .await
     }
 
     async fn count_by_period(
@@ -325,8 +348,9 @@ impl StorageEngine for SqliteEngine {
         bucket: &BucketName,
         window: Window,
     ) -> Result<Vec<(Timestamp, u64)>, StorageError> {
-        let bucket = bucket.clone();
+        let (bucket, sound) = (bucket.clone(), Arc::clone(&self.sound));
         let count = move |connection: &rusqlite::Connection, _: &Interest| {
+            sound.ensure(connection, &bucket)?;
             records::count_by_period(connection, &bucket, &window)
         };
         self.query(Length::Long, deadline(), count).await
@@ -345,7 +369,7 @@ impl StorageEngine for SqliteEngine {
         room: Reservation,
     ) -> Result<RecordPages, StorageError> {
         let (name, query, mut room) = (bucket.clone(), query.clone(), room);
-        let (helpers, deadline) = (Arc::clone(&self.helpers), deadline());
+        let (helpers, sound, deadline) = (Arc::clone(&self.helpers), Arc::clone(&self.sound), deadline());
         // A few records that lie ready wait for no view, nor for those who want one.
         let are_few = !is_sought(&query) && query.limit.is_some_and(|limit| limit <= FEW_RECORDS);
         let (length, turn) = if are_few {
@@ -354,7 +378,7 @@ impl StorageEngine for SqliteEngine {
             (Length::Long, self.turn(&name, &fields_of_records(&query), deadline).await?)
         };
         self.read_pages(length, deadline, move |connection, interest, stream| {
-            let asked = Asked { connection, bucket: &name, helpers: &helpers, interest };
+            let asked = Asked { connection, bucket: &name, helpers: &helpers, interest, sound: &sound };
             let source = asked.find(&query, turn, &mut room)?;
             room.cover(source.bytes())?;
             room.shrink(source.bytes());
@@ -394,9 +418,10 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn store_new(&self, bucket: &BucketName, mut records: NewRecords) -> Result<Stored, StorageError> {
-        let bucket = bucket.clone();
+        let (bucket, sound) = (bucket.clone(), Arc::clone(&self.sound));
         let bytes = records.bytes();
-        let store = move |transaction: &Transaction<'_>| records::store(transaction, &bucket, &mut records);
+        let store =
+            move |transaction: &Transaction<'_>| records::store(transaction, &bucket, &mut records, &sound);
         self.writer.write(bytes, store).await
     }
 
@@ -433,6 +458,21 @@ impl StorageEngine for SqliteEngine {
         }
         let (session, person) = (session.to_owned(), person.to_owned());
         self.read(move |connection| sessions::ended(connection, &session, &person)).await
+    }
+
+    async fn check(&self, watcher: CheckWatcher) -> Result<Vec<Checked>, StorageError> {
+        let told = Arc::clone(&watcher);
+        let (mut checked, names) = self
+            .read(move |connection| {
+                Ok((check::all_but_records(connection, &told)?, check::names(connection)?))
+            })
+            .await?;
+        // Each in a snapshot of its own, so that the log can be folded into the file between them.
+        for bucket in names {
+            let told = Arc::clone(&watcher);
+            checked.extend(self.read(move |connection| check::bucket(connection, &bucket, &told)).await?);
+        }
+        Ok(checked)
     }
 
     async fn migrate(&self, _: MigrationMode, _: MigrationReport<'_>) -> Result<(), StorageError> {
@@ -640,7 +680,13 @@ mod tests {
         interest.lose();
         let answer = engine.connections.read(&interest, |connection| {
             let helpers = &engine.helpers;
-            let asked = Asked { connection, bucket: &bucket.name, helpers, interest: &interest };
+            let asked = Asked {
+                connection,
+                bucket: &bucket.name,
+                helpers,
+                interest: &interest,
+                sound: &engine.sound,
+            };
             asked.aggregate(&query, Some(turn))
         });
         assert_eq!(answer.map_err(|error| error.kind()), Err(StorageErrorKind::Unavailable));

@@ -133,19 +133,19 @@ fn counted(Moved { buckets, records, users, audit_entries }: &Moved) -> String {
     }
 }
 
-fn count(number: u64, what: &str) -> String {
+pub(super) fn count(number: u64, what: &str) -> String {
     format!("{} {what}{}", HumanCount(number), if number == 1 { "" } else { "s" })
 }
 
 /// A bar on standard error; nothing if that is no terminal.
 #[derive(Clone)]
-struct Bar(ProgressBar);
+pub(super) struct Bar(ProgressBar);
 
 const KNOWN: &str = "{msg:40!} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
 const UNKNOWN: &str = "{msg:40!} {spinner} {binary_bytes} {binary_bytes_per_sec} {elapsed}";
 
 impl Bar {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()))
     }
 
@@ -153,8 +153,27 @@ impl Bar {
         Arc::new(self.clone())
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.0.finish_and_clear();
+    }
+
+    /// So many more are done.
+    pub(super) fn advance_by(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+
+    /// Begins anew, with so many bytes to do.
+    pub(super) fn show(&self, message: String, bytes: Option<u64>) {
+        self.0.reset();
+        match bytes {
+            Some(bytes) => self.0.set_length(bytes),
+            None => self.0.unset_length(),
+        }
+        let template = if bytes.is_some() { KNOWN } else { UNKNOWN };
+        self.0.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        self.0.set_message(message);
     }
 }
 
@@ -165,16 +184,7 @@ impl Progress for Bar {
             Step::Verify => "checking",
             Step::Restore => "restoring",
         };
-        self.0.reset();
-        match bytes {
-            Some(bytes) => self.0.set_length(bytes),
-            None => self.0.unset_length(),
-        }
-        let template = if bytes.is_some() { KNOWN } else { UNKNOWN };
-        self.0.set_style(
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
-        self.0.set_message(format!("{verb} {collection}"));
+        self.show(format!("{verb} {collection}"), bytes);
     }
 
     fn advance(&self, bytes: u64) {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::registry;
 use super::scan::{self, Source};
+use super::sound::Sound;
 use super::views::{Known, Turn};
 use crate::bucket::BucketName;
 use crate::field::FieldName;
@@ -23,6 +24,7 @@ pub(super) struct Asked<'a> {
     pub(super) bucket: &'a BucketName,
     pub(super) helpers: &'a Helpers,
     pub(super) interest: &'a Interest,
+    pub(super) sound: &'a Sound,
 }
 
 /// The part of all records from which on it is faster to read all than to jump to each.
@@ -35,12 +37,16 @@ impl Asked<'_> {
         {
             return Ok(rows);
         }
+        self.ensure_sound()?;
         scan::aggregate(self.connection, self.bucket, query)
     }
 
     /// The view, if groups are better made from it.
     fn view_for_groups(&self, query: &GroupQuery, turn: Option<Turn>) -> Result<Option<View>, StorageError> {
         let Some(turn) = turn else { return Ok(None) };
+        if turn.is_cold() && query.selection.range.is_some() {
+            self.ensure_sound()?;
+        }
         if turn.is_cold() && self.has_few(&query.selection, turn.few())? {
             return Ok(None);
         }
@@ -53,6 +59,12 @@ impl Asked<'_> {
         self.interest.finish(|| turn.view(self.connection, self.bucket, fields, self.helpers))
     }
 
+    /// Sees to it that what an index says of the bucket, or a part of its records, can be believed. A view
+    /// is compared with the totals by itself.
+    fn ensure_sound(&self) -> Result<(), StorageError> {
+        self.sound.ensure(self.connection, self.bucket)
+    }
+
     /// Where the records are that a query asks for, in the order of the answer.
     pub(super) fn find(
         &self,
@@ -60,6 +72,7 @@ impl Asked<'_> {
         turn: Option<Turn>,
         room: &mut Reservation,
     ) -> Result<Source, StorageError> {
+        self.ensure_sound()?;
         let Some(turn) = turn.filter(|_| is_sought(query)) else {
             return scan::find(self.connection, self.bucket, query, room);
         };

@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
+use super::census;
+use super::sums::{self, RowSum};
 use crate::audit::{AuditAction, AuditEntry, AuditFilter, AuditLine, AuditPosition};
 use crate::bucket::BucketName;
 use crate::storage::StorageError;
 use crate::storage::document::damaged;
 use crate::timestamp::Timestamp;
 
-const COLUMNS: &str = "position, at, who, action, bucket, detail, address, request_id";
+pub(super) const COLUMNS: &str = "position, at, who, action, bucket, detail, address, request_id, sum";
 
 /// Adds an entry after all others.
 pub(super) fn record(transaction: &Transaction<'_>, entry: &AuditEntry) -> Result<(), StorageError> {
@@ -45,18 +47,74 @@ fn insert(
 ) -> Result<(), StorageError> {
     // Taken apart, so that a new part is not forgotten here.
     let AuditEntry { at, by, action, bucket, detail, address, request_id } = entry;
-    let sql = format!("INSERT INTO audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-    transaction.prepare_cached(&sql)?.execute(params![
-        position.0,
-        at.millis(),
-        by,
-        action.name(),
-        bucket.as_ref().map(BucketName::as_str),
+    let sql = format!("INSERT INTO audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    let address = address.map(|address| address.to_string());
+    let row = AuditRow {
+        position: position.0,
+        at: at.millis(),
+        who: by,
+        action: action.name(),
+        bucket: bucket.as_ref().map(BucketName::as_str),
         detail,
-        address.map(|address| address.to_string()),
-        request_id,
+        address: address.as_deref(),
+        request_id: request_id.as_deref(),
+    };
+    let sum = row.sum();
+    transaction.prepare_cached(&sql)?.execute(params![
+        row.position,
+        row.at,
+        row.who,
+        row.action,
+        row.bucket,
+        row.detail,
+        row.address,
+        row.request_id,
+        sum
     ])?;
-    Ok(())
+    census::change(transaction, |census| {
+        census.entries += 1;
+        census.entry_sums = census.entry_sums.wrapping_add(sum);
+    })
+}
+
+/// An entry as its row has it.
+struct AuditRow<'a> {
+    position: i64,
+    at: i64,
+    who: &'a str,
+    action: &'a str,
+    bucket: Option<&'a str>,
+    detail: &'a str,
+    address: Option<&'a str>,
+    request_id: Option<&'a str>,
+}
+
+impl AuditRow<'_> {
+    fn sum(&self) -> i64 {
+        let Self { position, at, who, action, bucket, detail, address, request_id } = *self;
+        let sum = RowSum::default().number(Some(position)).number(Some(at)).text(Some(who));
+        let sum = sum.text(Some(action)).text(bucket).text(Some(detail));
+        sum.text(address).text(request_id).stored()
+    }
+}
+
+/// The checksum that the row of an entry should have, and the one that it has.
+pub(super) fn sums_of(row: &Row<'_>) -> Result<(i64, i64), StorageError> {
+    let text = |column| -> Result<Option<&str>, StorageError> {
+        row.get_ref(column)?.as_str_or_null().map_err(damaged)
+    };
+    let present = |column| text(column)?.ok_or_else(|| damaged("a part of it is missing"));
+    let computed = AuditRow {
+        position: row.get("position")?,
+        at: row.get("at")?,
+        who: present("who")?,
+        action: present("action")?,
+        bucket: text("bucket")?,
+        detail: present("detail")?,
+        address: text("address")?,
+        request_id: text("request_id")?,
+    };
+    Ok((computed.sum(), row.get("sum")?))
 }
 
 /// The entries that a filter lets through, the newest first.
@@ -94,6 +152,10 @@ fn statement(filter: &AuditFilter) -> (String, Vec<SqlValue>) {
 
 /// The entry of a row; none if it is of an action of a newer version.
 fn parse(row: &Row<'_>) -> Result<Option<AuditLine>, StorageError> {
+    let (computed, stored) = sums_of(row)?;
+    if computed != stored {
+        return Err(sums::damaged("an entry of the audit log"));
+    }
     let Some(action) = AuditAction::parse(row.get_ref("action")?.as_str().map_err(damaged)?) else {
         return Ok(None);
     };
@@ -160,6 +222,20 @@ mod tests {
         ");
     }
 
+    /// Gives the entries the checksums of what they say now.
+    fn seal(transaction: &Transaction<'_>) -> Result<(), StorageError> {
+        let mut statement = transaction.prepare(&format!("SELECT {COLUMNS} FROM audit"))?;
+        let mut rows = statement.query([])?;
+        let mut sums = Vec::new();
+        while let Some(row) = rows.next()? {
+            sums.push((sums_of(row)?.0, row.get::<_, i64>("position")?));
+        }
+        for sum in sums {
+            transaction.execute("UPDATE audit SET sum = ?1 WHERE position = ?2", sum)?;
+        }
+        Ok(())
+    }
+
     #[test]
     fn an_action_of_a_newer_version_is_left_out() {
         let entry = |detail: &str| AuditEntry {
@@ -176,6 +252,7 @@ mod tests {
                 record(transaction, &entry(detail))?;
             }
             transaction.execute("UPDATE audit SET action = 'levitate' WHERE detail = 'newer'", [])?;
+            seal(transaction)?;
             let found = find(transaction, &AuditFilter { limit: 2, ..AuditFilter::default() })?;
             // One that has its place comes after it.
             restore(transaction, &[AuditLine { position: found[1].position.next(), entry: entry("newer") }])?;

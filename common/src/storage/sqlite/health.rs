@@ -1,7 +1,7 @@
 //! Whether the file can be read, asked over a connection and a thread of its own: so no query, however many there
 //! are, makes the answer wait for its turn.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::connections::open_reader;
+use super::guard::Guard;
 use super::layout;
 use super::turns::not_in_time;
 use super::writer::PATIENCE;
@@ -24,10 +25,10 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Starts the thread, for a file that the writer has opened.
-    pub(super) fn start(path: &Path) -> Result<Self, StorageError> {
+    /// Starts the thread, for a file that is open.
+    pub(super) fn start(guard: &Arc<Guard>) -> Result<Self, StorageError> {
         let (questions, asked) = channel();
-        let look = Look { path: path.to_owned(), connection: None };
+        let look = Look { guard: Arc::clone(guard), connection: None };
         let started =
             thread::Builder::new().name("backdrop-health".to_owned()).spawn(move || look.answer(&asked));
         started.map_err(|error| StorageError::new(StorageErrorKind::Unavailable, error))?;
@@ -46,8 +47,16 @@ impl Health {
 
 /// What the thread has.
 struct Look {
-    path: PathBuf,
+    guard: Arc<Guard>,
     connection: Option<Connection>,
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.guard.close(connection);
+        }
+    }
 }
 
 impl Look {
@@ -66,25 +75,37 @@ impl Look {
     fn look(&mut self) -> Result<(), StorageError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open_reader(&self.path)?,
+            None => {
+                self.guard.check_path()?;
+                open_reader(&self.guard.path)?
+            }
         };
-        layout::check(&connection)?;
-        self.connection = Some(connection);
-        Ok(())
+        // Whether it is the right file, too.
+        match self.guard.check(&connection).and_then(|()| layout::check(&connection)) {
+            Ok(_) => {
+                self.connection = Some(connection);
+                Ok(())
+            }
+            Err(error) => {
+                self.guard.close(connection);
+                Err(error)
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::connections::open_writer;
+    use super::super::connections::{open, open_writer};
     use super::*;
 
     #[tokio::test]
     async fn a_file_is_well_until_it_is_another_ones() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("backdrop.db");
-        let writer = open_writer(&path).expect("a database");
-        let health = Health::start(&path).expect("a thread");
+        let guard = open(&path).expect("a database");
+        let writer = open_writer(&guard).expect("a connection");
+        let health = Health::start(&guard).expect("a thread");
         let (one, other) = tokio::join!(health.ping(), health.ping());
         one.and(other).expect("it is well");
         writer.pragma_update(None, "application_id", 1).expect("a change");

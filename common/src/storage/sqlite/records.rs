@@ -2,7 +2,10 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
-use super::registry::{self, BucketState};
+use super::sound::Sound;
+use super::state::BucketState;
+use super::sums::{self, Place, damaged, from_column, of_record, sealed, to_column};
+use super::{layout, registry};
 use crate::bucket::{BucketConfig, BucketName};
 use crate::query::Window;
 use crate::record::checks::InvalidRecord;
@@ -17,13 +20,17 @@ use crate::value::ValueRef;
 /// How many tombstones a bucket keeps. A reader that is further behind starts over, which takes
 /// about as long as catching up by so many.
 const TOMBSTONES_KEPT: i64 = 1_000_000;
+/// How many records a write drops at most for the cap of its bucket, so that no other waits for long; the
+/// next write goes on. It matters only where a cap was made much smaller.
+const DROPPED_AT_ONCE: usize = 20_000;
 
 pub(super) fn store(
     transaction: &Transaction<'_>,
     bucket: &BucketName,
     records: &mut NewRecords,
+    sound: &Sound,
 ) -> Result<Stored, StorageError> {
-    let mut writer = Writer::new(transaction, bucket)?;
+    let mut writer = Writer::new(transaction, bucket, sound)?;
     if records.is_empty() {
         return Ok(Stored::default());
     }
@@ -46,8 +53,9 @@ pub(super) fn change(
     id: &RecordId,
     change: &(dyn Fn(&Record) -> Result<Record, Vec<InvalidRecord>> + Send + Sync),
     now: Timestamp,
+    sound: &Sound,
 ) -> Result<Changed, StorageError> {
-    let mut writer = Writer::new(transaction, bucket)?;
+    let mut writer = Writer::new(transaction, bucket, sound)?;
     let Some(document) = writer.document(id.as_str())? else { return Ok(Changed::NotFound) };
     let changed = match change(&Document::new(&document)?.to_record()?) {
         Ok(changed) => changed,
@@ -68,8 +76,9 @@ pub(super) fn delete(
     transaction: &Transaction<'_>,
     bucket: &BucketName,
     id: &RecordId,
+    sound: &Sound,
 ) -> Result<bool, StorageError> {
-    let mut writer = Writer::new(transaction, bucket)?;
+    let mut writer = Writer::new(transaction, bucket, sound)?;
     let existed = writer.remove(id.as_str())?;
     if existed {
         writer.finish()?;
@@ -78,31 +87,23 @@ pub(super) fn delete(
 }
 
 pub(super) fn empty(transaction: &Transaction<'_>, bucket: &BucketName) -> Result<(), StorageError> {
-    clear(transaction, registry::state(transaction, bucket)?.number, true)
+    clear(transaction, &registry::state(transaction, bucket)?, true)
 }
 
 pub(super) fn delete_data(transaction: &Transaction<'_>, bucket: &BucketName) -> Result<bool, StorageError> {
-    let written = is_written(transaction, bucket)?;
-    if written {
-        clear(transaction, registry::state(transaction, bucket)?.number, false)?;
+    let state = registry::state(transaction, bucket)?;
+    if state.written {
+        clear(transaction, &state, false)?;
     }
-    Ok(written)
+    Ok(state.written)
 }
 
 pub(super) fn is_written(connection: &Connection, bucket: &BucketName) -> Result<bool, StorageError> {
-    let number = registry::state(connection, bucket)?.number;
-    let sql = "SELECT written FROM bucket WHERE number = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([number], |row| row.get(0))?)
+    Ok(registry::state(connection, bucket)?.written)
 }
 
 pub(super) fn count(connection: &Connection, bucket: &BucketName) -> Result<u64, StorageError> {
-    let number = registry::state(connection, bucket)?.number;
-    let count: i64 = connection.prepare_cached(&count_statement(number))?.query_row([], |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or(0))
-}
-
-fn count_statement(number: i64) -> String {
-    format!("SELECT count(*) FROM record_{number}")
+    Ok(u64::try_from(registry::state(connection, bucket)?.totals.records).unwrap_or(0))
 }
 
 /// The oldest and the newest time of a record, from the two ends of the index on them.
@@ -148,21 +149,27 @@ fn count_statements(number: i64) -> [String; 2] {
         .map(|what| format!("SELECT {what} FROM record_{number} WHERE ts >= ?1 AND ts < ?2"))
 }
 
-fn clear(transaction: &Transaction<'_>, number: i64, written: bool) -> Result<(), StorageError> {
-    // The counters of `seq` and `position` go on, so no number ever means two things.
-    transaction.execute_batch(&format!("DELETE FROM record_{number}; DELETE FROM tombstone_{number};"))?;
-    transaction.execute(
-        "UPDATE bucket SET generation = generation + 1, stored_bytes = 0, written = ?2 WHERE number = ?1",
-        params![number, written],
-    )?;
-    Ok(())
+fn clear(transaction: &Transaction<'_>, state: &BucketState, written: bool) -> Result<(), StorageError> {
+    let number = layout::clear_bucket_tables(transaction, state.number, state.totals.records)?;
+    // The last numbers stay, so that none ever means two things.
+    let cleared = BucketState {
+        number,
+        written,
+        generation: state.generation + 1,
+        stored_bytes: 0,
+        totals: sums::Totals::default(),
+        ..*state
+    };
+    cleared.save(transaction)
 }
 
 pub(super) fn newest_timestamps(
     connection: &Connection,
+    sound: &Sound,
 ) -> Result<Vec<(BucketConfig, Timestamp)>, StorageError> {
     let mut newest = Vec::new();
     for bucket in registry::buckets(connection)?.0 {
+        sound.ensure(connection, bucket.name())?;
         let number = registry::state(connection, bucket.name())?.number;
         let millis: Option<i64> = connection
             .prepare_cached(&format!("SELECT max(ts) FROM record_{number}"))?
@@ -178,85 +185,132 @@ pub(super) fn newest_timestamps(
 struct Writer<'a> {
     transaction: &'a Transaction<'a>,
     state: BucketState,
-    next_seq: i64,
     /// Whether it has left tombstones, so that there may be too many now.
     leaves_tombstones: bool,
     insert: CachedStatement<'a>,
     remove_by_id: CachedStatement<'a>,
 }
 
+/// A record as its row has it, but for its bytes.
+struct Removed {
+    place: Place,
+    id: Option<String>,
+    bytes: i64,
+    sum: u32,
+}
+
+impl Removed {
+    /// Reads a row with the columns `seq, id, ts, length(doc), sum`.
+    fn read(row: &rusqlite::Row<'_>, tables: i64) -> Result<Self, StorageError> {
+        let place = Place { tables, seq: row.get(0)?, time: row.get(2)? };
+        let sum = from_column(row.get(4)?).ok_or_else(|| damaged(&format!("record {}", place.seq)))?;
+        Ok(Self { place, id: row.get(1)?, bytes: row.get(3)?, sum })
+    }
+}
+
 impl<'a> Writer<'a> {
-    fn new(transaction: &'a Transaction<'a>, bucket: &BucketName) -> Result<Self, StorageError> {
+    fn new(
+        transaction: &'a Transaction<'a>,
+        bucket: &BucketName,
+        sound: &Sound,
+    ) -> Result<Self, StorageError> {
         let state = registry::state(transaction, bucket)?;
+        sound.ensure_state(transaction, bucket, &state)?;
         let number = state.number;
-        let last_seq: Option<i64> = transaction
-            .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")?
-            .query_row([format!("record_{number}")], |row| row.get(0))
-            .optional()?;
         Ok(Self {
             transaction,
-            next_seq: last_seq.unwrap_or(0) + 1,
             leaves_tombstones: false,
             insert: transaction.prepare_cached(&format!(
-                "INSERT INTO record_{number} (seq, id, ts, doc) VALUES (?1, ?2, ?3, ?4)"
+                "INSERT INTO record_{number} (seq, id, ts, sum, doc) VALUES (?1, ?2, ?3, ?4, ?5)"
             ))?,
             remove_by_id: transaction.prepare_cached(&format!(
-                "DELETE FROM record_{number} WHERE id = ?1 RETURNING seq, length(doc)"
+                "DELETE FROM record_{number} WHERE id = ?1 RETURNING seq, id, ts, length(doc), sum"
             ))?,
             state,
         })
     }
 
     fn insert(&mut self, mut record: NewRecord<'_>) -> Result<(), StorageError> {
-        let seq = self.next_seq;
-        self.next_seq += 1;
+        self.state.last_seq += 1;
+        let seq = self.state.last_seq;
         record.set_seq(seq);
-        let timestamp = record.timestamp().map(Timestamp::millis);
-        self.insert.execute(params![seq, record.id(), timestamp, record.document()])?;
+        let time = record.timestamp().map(Timestamp::millis);
+        let place = Place { tables: self.state.number, seq, time };
+        let sum = of_record(place, record.document());
+        self.insert.execute(params![seq, record.id(), time, to_column(sum), record.document()])?;
+        self.state.totals.add(place, record.id(), sum);
         self.state.stored_bytes += i64::try_from(record.document().len()).unwrap_or(i64::MAX);
         Ok(())
     }
 
     /// Deletes the record with an id and leaves a tombstone. Says whether there was one.
     fn remove(&mut self, id: &str) -> Result<bool, StorageError> {
-        let removed = self.remove_by_id.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let tables = self.state.number;
+        let removed = self.remove_by_id.query_row([id], |row| Ok(Removed::read(row, tables))).optional()?;
         let removed = match removed {
-            Some(removed) => Some(removed),
+            Some(removed) => Some(removed?),
             None => self.remove_made(id)?,
         };
-        let Some((seq, bytes)) = removed else { return Ok(false) };
-        self.state.stored_bytes -= bytes;
-        let sql = format!("INSERT INTO tombstone_{} (seq) VALUES (?1)", self.state.number);
-        self.transaction.prepare_cached(&sql)?.execute([seq])?;
-        self.leaves_tombstones = true;
+        let Some(removed) = removed else { return Ok(false) };
+        self.bury(&removed)?;
         Ok(true)
     }
 
-    fn remove_made(&self, id: &str) -> Result<Option<(i64, i64)>, StorageError> {
-        let Some((seq, document)) = self.made(id)? else { return Ok(None) };
-        let sql = format!("DELETE FROM record_{} WHERE seq = ?1", self.state.number);
-        self.transaction.prepare_cached(&sql)?.execute([seq])?;
-        Ok(Some((seq, i64::try_from(document.len()).unwrap_or(i64::MAX))))
+    /// Leaves a tombstone of a record that was deleted, and counts it no more.
+    fn bury(&mut self, removed: &Removed) -> Result<(), StorageError> {
+        let Removed { place, id, bytes, sum } = removed;
+        self.state.stored_bytes -= bytes;
+        self.state.totals.remove(*place, id.as_deref(), *sum);
+        self.state.last_tombstone += 1;
+        let sql =
+            format!("INSERT INTO tombstone_{} (position, seq, sum) VALUES (?1, ?2, ?3)", self.state.number);
+        self.transaction.prepare_cached(&sql)?.execute(params![
+            self.state.last_tombstone,
+            place.seq,
+            to_column(sealed(place.tables, place.seq, *sum))
+        ])?;
+        self.leaves_tombstones = true;
+        Ok(())
+    }
+
+    fn remove_made(&self, id: &str) -> Result<Option<Removed>, StorageError> {
+        let Some((seq, _)) = self.made(id)? else { return Ok(None) };
+        let number = self.state.number;
+        let sql =
+            format!("DELETE FROM record_{number} WHERE seq = ?1 RETURNING seq, id, ts, length(doc), sum");
+        self.transaction
+            .prepare_cached(&sql)?
+            .query_row([seq], |row| Ok(Removed::read(row, number)))?
+            .map(Some)
     }
 
     /// The record whose id we made, found by the `seq` in it.
     fn made(&self, id: &str) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
         let Some(seq) = made_id::seq(id) else { return Ok(None) };
-        let sql = format!("SELECT doc FROM record_{} WHERE seq = ?1 AND id IS NULL", self.state.number);
-        let document: Option<Vec<u8>> =
-            self.transaction.prepare_cached(&sql)?.query_row([seq], |row| row.get(0)).optional()?;
-        let Some(document) = document else { return Ok(None) };
+        let condition = "seq = ?1 AND id IS NULL";
+        let Some(document) = self.checked(condition, seq)? else { return Ok(None) };
         let same = Document::new(&document)?.get("_id")? == Some(ValueRef::Text(id));
         Ok(same.then_some((seq, document)))
     }
 
     fn document(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let sql = format!("SELECT doc FROM record_{} WHERE id = ?1", self.state.number);
-        let document = self.transaction.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?;
-        match document {
-            Some(document) => Ok(Some(document)),
-            None => Ok(self.made(id)?.map(|(_, document)| document)),
+        let Some(document) = self.checked("id = ?1", id)? else {
+            return Ok(self.made(id)?.map(|(_, document)| document));
+        };
+        if Document::new(&document)?.get("_id")? == Some(ValueRef::Text(id)) {
+            return Ok(Some(document));
         }
+        Err(damaged("an index says that a record has another id than it has"))
+    }
+
+    /// The bytes of the record for which a condition holds, if it is as it was stored.
+    fn checked(&self, condition: &str, param: impl rusqlite::ToSql) -> Result<Option<Vec<u8>>, StorageError> {
+        let number = self.state.number;
+        let sql = format!("SELECT seq, ts, doc, sum FROM record_{number} WHERE {condition}");
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let mut rows = statement.query([param])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        check_record(row, number).map(|(document, _)| Some(document.to_owned()))
     }
 
     fn finish(mut self) -> Result<(), StorageError> {
@@ -266,16 +320,12 @@ impl<'a> Writer<'a> {
         {
             self.drop_oldest(cap)?;
         }
-        self.transaction
-            .prepare_cached("UPDATE bucket SET stored_bytes = ?2, written = 1 WHERE number = ?1")?
-            .execute(params![number, self.state.stored_bytes])?;
+        self.state.written = true;
+        self.state.save(self.transaction)?;
         if self.leaves_tombstones {
             self.transaction
-                .prepare_cached(&format!(
-                    "DELETE FROM tombstone_{number}
-                     WHERE position <= (SELECT max(position) FROM tombstone_{number}) - ?1"
-                ))?
-                .execute([TOMBSTONES_KEPT])?;
+                .prepare_cached(&format!("DELETE FROM tombstone_{number} WHERE position <= ?1"))?
+                .execute([self.state.last_tombstone - TOMBSTONES_KEPT])?;
         }
         Ok(())
     }
@@ -284,26 +334,43 @@ impl<'a> Writer<'a> {
     /// if it does not fit alone: its client was told that it is stored.
     fn drop_oldest(&mut self, cap: i64) -> Result<(), StorageError> {
         let number = self.state.number;
-        let mut last_dropped = None;
-        self.leaves_tombstones = true;
+        let mut dropped = Vec::new();
         {
-            let sql = format!("SELECT seq, length(doc) FROM record_{number} WHERE seq < ?1 ORDER BY seq");
+            let mut bytes = self.state.stored_bytes;
+            let sql = format!(
+                "SELECT seq, id, ts, length(doc), sum FROM record_{number} WHERE seq < ?1 ORDER BY seq"
+            );
             let mut statement = self.transaction.prepare_cached(&sql)?;
-            let mut rows = statement.query([self.next_seq - 1])?;
-            while self.state.stored_bytes > cap
+            let mut rows = statement.query([self.state.last_seq])?;
+            while bytes > cap
+                && dropped.len() < DROPPED_AT_ONCE
                 && let Some(row) = rows.next()?
             {
-                self.state.stored_bytes -= row.get::<_, i64>(1)?;
-                last_dropped = Some(row.get::<_, i64>(0)?);
+                let oldest = Removed::read(row, number)?;
+                bytes -= oldest.bytes;
+                dropped.push(oldest);
             }
         }
-        self.transaction.execute(
-            &format!("INSERT INTO tombstone_{number} (seq) SELECT seq FROM record_{number} WHERE seq <= ?1"),
-            [last_dropped],
-        )?;
-        self.transaction.execute(&format!("DELETE FROM record_{number} WHERE seq <= ?1"), [last_dropped])?;
+        let Some(last) = dropped.last().map(|last| last.place.seq) else { return Ok(()) };
+        dropped.iter().try_for_each(|oldest| self.bury(oldest))?;
+        self.transaction.execute(&format!("DELETE FROM record_{number} WHERE seq <= ?1"), [last])?;
         Ok(())
     }
+}
+
+/// The bytes of a record in a row with the columns `seq, ts, doc, sum`, if they are what was stored, and
+/// their checksum.
+pub(super) fn check_record<'r>(
+    row: &'r rusqlite::Row<'_>,
+    tables: i64,
+) -> Result<(&'r [u8], u32), StorageError> {
+    let place = Place { tables, seq: row.get(0)?, time: row.get(1)? };
+    let document = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+    let sum = of_record(place, document);
+    if from_column(row.get(3)?) == Some(sum) {
+        return Ok((document, sum));
+    }
+    Err(damaged(&format!("record {} in the tables {tables}", place.seq)))
 }
 
 #[cfg(test)]
@@ -315,7 +382,8 @@ mod tests {
     use crate::bucket::TokenChange;
     use crate::record::Record;
     use crate::storage::BucketSave;
-    use crate::storage::sqlite::connections::open_writer;
+    use crate::storage::sqlite::connections::new_writer;
+    use crate::storage::sqlite::sound;
     use crate::value::Value;
 
     #[test]
@@ -389,13 +457,18 @@ mod tests {
                 for record in &records {
                     encoded.push(record, now);
                 }
-                store(transaction, bucket, &mut encoded).map(drop)
+                store(transaction, bucket, &mut encoded, &Sound::default()).map(drop)
             }
-            Write::Change(id, new) => change(transaction, bucket, &id, &|_| Ok(new.clone()), now).map(drop),
-            Write::Refuse(id) => change(transaction, bucket, &id, &|_| Err(Vec::new()), now).map(drop),
-            Write::Delete(id) => delete(transaction, bucket, &id).map(drop),
+            Write::Change(id, new) => {
+                change(transaction, bucket, &id, &|_| Ok(new.clone()), now, &Sound::default()).map(drop)
+            }
+            Write::Refuse(id) => {
+                change(transaction, bucket, &id, &|_| Err(Vec::new()), now, &Sound::default()).map(drop)
+            }
+            Write::Delete(id) => delete(transaction, bucket, &id, &Sound::default()).map(drop),
             Write::DeleteFirst => match first_id(transaction, bucket)? {
-                Some(id) => delete(transaction, bucket, &id).map(|existed| assert!(existed, "{id}")),
+                Some(id) => delete(transaction, bucket, &id, &Sound::default())
+                    .map(|existed| assert!(existed, "{id}")),
                 None => Ok(()),
             },
             Write::Empty => empty(transaction, bucket),
@@ -438,6 +511,7 @@ mod tests {
             let state = registry::state(&transaction, &bucket)?;
             let (bytes, records) = counted(&transaction, &state)?;
             assert_eq!(state.stored_bytes, bytes, "after {shown}");
+            sound::check(&transaction, &bucket, &state).expect("totals of what is there");
             let fits = records == 1 || bytes <= state.cap.unwrap_or(i64::MAX);
             assert!(!caps || fits, "{bytes} after {shown}");
         }
@@ -447,7 +521,7 @@ mod tests {
     #[test]
     fn the_running_count_of_bytes_is_what_sqlite_counts() {
         let folder = tempfile::tempdir().expect("a folder");
-        let connection = open_writer(&folder.path().join("backdrop.db")).expect("a database");
+        let connection = new_writer(&folder.path().join("backdrop.db"));
         let writes = prop::collection::vec(write(), 0..20);
         proptest!(|(writes in writes)| {
             check(&connection, writes).expect("a working store");

@@ -14,8 +14,10 @@ pub(super) use self::explain::{explain, then};
 use self::columns::{Columns, Filters};
 use self::found::Found;
 use self::groups::Groups;
+use super::records::check_record;
 use super::registry;
 use super::statement::{self, Statement, TimeIndex};
+use super::sums::damaged;
 use crate::bucket::BucketName;
 use crate::query::{GroupQuery, RecordQuery, RecordSort, Selection, TimeRange};
 use crate::room::Reservation;
@@ -122,13 +124,13 @@ pub(super) fn by_number(
     seqs: &[i64],
     mut visit: impl FnMut(&[u8]) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    let statement = statement::by_seq(registry::state(connection, bucket)?.number);
-    let mut prepared = connection.prepare_cached(&statement)?;
+    let number = registry::state(connection, bucket)?.number;
+    let mut prepared = connection.prepare_cached(&statement::by_seq(number))?;
     for seq in seqs {
         let mut rows = prepared.query([seq])?;
-        while let Some(row) = rows.next()? {
-            visit(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
-        }
+        // Of the same snapshot, so it is there.
+        let row = rows.next()?.ok_or_else(|| damaged(&format!("record {seq} of bucket \"{bucket}\"")))?;
+        visit(check_record(row, number)?.0)?;
     }
     Ok(())
 }
@@ -161,9 +163,9 @@ pub(super) fn aggregate(
     let statement = groups_statement(connection, bucket, query, needs_fields)?;
     let mut groups = Groups::new(query, &keys, &collected, &fields);
     scan(connection, &statement, |row| {
-        let timestamp = timestamp(row, 0)?;
+        let timestamp = timestamp(row, 1)?;
         let document = if needs_fields {
-            Some(Document::new(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?)
+            Some(Document::new(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?)
         } else {
             None
         };
@@ -189,7 +191,7 @@ pub(super) fn export(
     let mut page = Documents::default();
     let mut received = true;
     scan(connection, &statement::in_order_of_writing(number), |row| {
-        page.push(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+        page.push(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?);
         if page.bytes() >= PAGE_BYTES {
             received = pages.blocking_send(std::mem::take(&mut page)).is_ok();
         }
@@ -254,15 +256,19 @@ impl<'q> GroupColumns<'q> {
     }
 }
 
-/// Runs a statement and calls `visit` with each row until it answers false.
+/// Runs a statement and calls `visit` with each row until it answers false. Rows with a record are checked.
 fn scan(
     connection: &Connection,
     statement: &Statement,
     mut visit: impl FnMut(&rusqlite::Row<'_>) -> Result<bool, StorageError>,
 ) -> Result<(), StorageError> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
+    let has_records = prepared.column_count() > 2;
     let mut rows = prepared.query(params_from_iter(&statement.params))?;
     while let Some(row) = rows.next()? {
+        if has_records {
+            check_record(row, statement.tables)?;
+        }
         if !visit(row)? {
             break;
         }

@@ -11,6 +11,8 @@ use crate::storage::made_id;
 /// A statement with its parameters.
 #[derive(Debug, PartialEq)]
 pub(super) struct Statement {
+    /// The number of the tables.
+    pub(super) tables: i64,
     pub(super) sql: String,
     pub(super) params: Vec<SqlValue>,
 }
@@ -24,9 +26,9 @@ pub(super) enum TimeIndex {
     Avoid,
 }
 
-/// The statement for a query for records; columns `seq, ts, doc`.
+/// The statement for a query for records; columns [`RECORD`].
 pub(super) fn records(number: i64, query: &RecordQuery, index: TimeIndex) -> Statement {
-    let mut statement = select("seq, ts, doc", number, &query.selection, index);
+    let mut statement = select(RECORD, number, &query.selection, index);
     match order_by_time(query) {
         Some(Direction::Ascending) => statement.sql.push_str(" ORDER BY ts, seq"),
         Some(Direction::Descending) => statement.sql.push_str(" ORDER BY ts DESC, seq"),
@@ -40,21 +42,28 @@ pub(super) fn order_by_time(query: &RecordQuery) -> Option<Direction> {
     query.sort.as_ref().filter(|sort| sort.field.as_str() == "_timestamp").map(|sort| sort.direction)
 }
 
-/// The statement for a query for groups; columns `ts, doc`, or only `ts` where no field is needed.
+/// The statement for a query for groups; columns [`RECORD`], or only `seq, ts` where no field is needed.
 pub(super) fn groups(number: i64, selection: &Selection, needs_fields: bool, index: TimeIndex) -> Statement {
     // Without fields the index alone answers, which is always the shorter way.
-    let (columns, index) = if needs_fields { ("ts, doc", index) } else { ("ts", TimeIndex::Use) };
+    let (columns, index) = if needs_fields { (RECORD, index) } else { ("seq, ts", TimeIndex::Use) };
     select(columns, number, selection, index)
 }
 
-/// The statement for all records in the order in which they were written; column `doc`.
+/// The columns of a record, and what it is checked by.
+const RECORD: &str = "seq, ts, doc, sum";
+
+/// The statement for all records in the order in which they were written; columns [`RECORD`].
 pub(super) fn in_order_of_writing(number: i64) -> Statement {
-    Statement { sql: format!("SELECT doc FROM record_{number} ORDER BY seq"), params: Vec::new() }
+    Statement {
+        tables: number,
+        sql: format!("SELECT {RECORD} FROM record_{number} ORDER BY seq"),
+        params: Vec::new(),
+    }
 }
 
-/// The statement for the record with a number, its parameter; column `doc`.
+/// The statement for the record with a number, its parameter; columns [`RECORD`].
 pub(super) fn by_seq(number: i64) -> String {
-    format!("SELECT doc FROM record_{number} WHERE seq = ?1")
+    format!("SELECT {RECORD} FROM record_{number} WHERE seq = ?1")
 }
 
 fn select(columns: &str, number: i64, selection: &Selection, index: TimeIndex) -> Statement {
@@ -74,7 +83,7 @@ fn select(columns: &str, number: i64, selection: &Selection, index: TimeIndex) -
         sql.push_str(" WHERE ");
         sql.push_str(&conditions.join(" AND "));
     }
-    Statement { sql, params }
+    Statement { tables: number, sql, params }
 }
 
 /// A filter by `_id` names few records; both kinds of id have a way to find them. The filter itself
@@ -121,21 +130,21 @@ mod tests {
     #[test]
     fn plans_of_queries_for_records() {
         let check = |text: &str| plan(text, TimeIndex::Use);
-        assert_snapshot!(check(""), @"SELECT seq, ts, doc FROM record_7 []");
-        assert_snapshot!(check(SPAN), @"SELECT seq, ts, doc FROM record_7 WHERE ts >= ? AND ts < ? [Integer(1000), Integer(2000)]");
-        assert_snapshot!(plan(SPAN, TimeIndex::Avoid), @"SELECT seq, ts, doc FROM record_7 WHERE +ts >= ? AND +ts < ? [Integer(1000), Integer(2000)]");
-        assert_snapshot!(check("sort_by=_timestamp:descending&limit=3"), @"SELECT seq, ts, doc FROM record_7 ORDER BY ts DESC, seq []");
-        assert_snapshot!(check("sort_by=_timestamp:ascending"), @"SELECT seq, ts, doc FROM record_7 ORDER BY ts, seq []");
-        assert_snapshot!(check("sort_by=size:ascending&filter_by=kind:x"), @"SELECT seq, ts, doc FROM record_7 []");
-        assert_snapshot!(check("filter_by=_id:a&filter_by=_id:000000000001-00000000000f-00000000"), @r#"SELECT seq, ts, doc FROM record_7 WHERE (id IN (?, ?) OR seq IN (?)) [Text("a"), Text("000000000001-00000000000f-00000000"), Integer(15)]"#);
-        assert_snapshot!(check("filter_by=_id:true"), @"SELECT seq, ts, doc FROM record_7 WHERE (id IN () OR seq IN ()) []");
-        assert_snapshot!(check("filter_by_prefix=_id:a"), @"SELECT seq, ts, doc FROM record_7 []");
+        assert_snapshot!(check(""), @"SELECT seq, ts, doc, sum FROM record_7 []");
+        assert_snapshot!(check(SPAN), @"SELECT seq, ts, doc, sum FROM record_7 WHERE ts >= ? AND ts < ? [Integer(1000), Integer(2000)]");
+        assert_snapshot!(plan(SPAN, TimeIndex::Avoid), @"SELECT seq, ts, doc, sum FROM record_7 WHERE +ts >= ? AND +ts < ? [Integer(1000), Integer(2000)]");
+        assert_snapshot!(check("sort_by=_timestamp:descending&limit=3"), @"SELECT seq, ts, doc, sum FROM record_7 ORDER BY ts DESC, seq []");
+        assert_snapshot!(check("sort_by=_timestamp:ascending"), @"SELECT seq, ts, doc, sum FROM record_7 ORDER BY ts, seq []");
+        assert_snapshot!(check("sort_by=size:ascending&filter_by=kind:x"), @"SELECT seq, ts, doc, sum FROM record_7 []");
+        assert_snapshot!(check("filter_by=_id:a&filter_by=_id:000000000001-00000000000f-00000000"), @r#"SELECT seq, ts, doc, sum FROM record_7 WHERE (id IN (?, ?) OR seq IN (?)) [Text("a"), Text("000000000001-00000000000f-00000000"), Integer(15)]"#);
+        assert_snapshot!(check("filter_by=_id:true"), @"SELECT seq, ts, doc, sum FROM record_7 WHERE (id IN () OR seq IN ()) []");
+        assert_snapshot!(check("filter_by_prefix=_id:a"), @"SELECT seq, ts, doc, sum FROM record_7 []");
     }
 
     #[test]
     fn plans_of_queries_for_groups() {
-        assert_snapshot!(plan(&format!("group_by=kind&{SPAN}"), TimeIndex::Avoid), @"SELECT ts, doc FROM record_7 WHERE +ts >= ? AND +ts < ? [Integer(1000), Integer(2000)]");
-        assert_snapshot!(plan(&format!("period=day&{SPAN}"), TimeIndex::Avoid), @"SELECT ts FROM record_7 WHERE ts >= ? AND ts < ? [Integer(1000), Integer(2000)]");
-        assert_snapshot!(plan("group_by=kind", TimeIndex::Use), @"SELECT ts, doc FROM record_7 []");
+        assert_snapshot!(plan(&format!("group_by=kind&{SPAN}"), TimeIndex::Avoid), @"SELECT seq, ts, doc, sum FROM record_7 WHERE +ts >= ? AND +ts < ? [Integer(1000), Integer(2000)]");
+        assert_snapshot!(plan(&format!("period=day&{SPAN}"), TimeIndex::Avoid), @"SELECT seq, ts FROM record_7 WHERE ts >= ? AND ts < ? [Integer(1000), Integer(2000)]");
+        assert_snapshot!(plan("group_by=kind", TimeIndex::Use), @"SELECT seq, ts, doc, sum FROM record_7 []");
     }
 }

@@ -1,9 +1,11 @@
 //! The tokens of a bucket in its row: `token` has the hash of the current one, `retiring` those
 //! that end by themselves, as JSON, or nothing.
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::registry::{self, BucketRow};
+use super::sums::RowSum;
 use crate::bucket::{BucketName, BucketTokens, RetiringToken, TokenChange};
 use crate::storage::{StorageError, StorageErrorKind};
 use crate::timestamp::Timestamp;
@@ -40,6 +42,11 @@ impl StoredTokens {
         Ok(Self { token: current.as_ref().map(TokenHash::to_text), retiring: json })
     }
 
+    /// Adds them to the checksum of their row.
+    pub(super) fn add_to(&self, sum: RowSum) -> RowSum {
+        sum.text(self.token.as_deref()).text(self.retiring.as_deref())
+    }
+
     pub(super) fn parse(&self) -> Result<BucketTokens, StorageError> {
         let current = self.token.as_deref().map(hash).transpose()?;
         let retiring: Vec<StoredRetiring> = match &self.retiring {
@@ -71,11 +78,21 @@ pub(super) fn change(
     bucket: &BucketName,
     change: &TokenChange,
 ) -> Result<bool, StorageError> {
+    if registry::row(transaction, bucket)?.is_none() {
+        return super::census::check_buckets(transaction).map(|()| false);
+    }
+    set(transaction, bucket, change).map(|()| true)
+}
+
+/// Changes the tokens of a bucket whose row is there, and gives the row its checksum.
+pub(super) fn set(
+    transaction: &Transaction<'_>,
+    bucket: &BucketName,
+    change: &TokenChange,
+) -> Result<(), StorageError> {
     let stored = transaction
         .prepare_cached("SELECT token, retiring FROM bucket WHERE name = ?1")?
-        .query_row([bucket.as_str()], |row| StoredTokens::of(row, 0))
-        .optional()?;
-    let Some(stored) = stored else { return Ok(false) };
+        .query_row([bucket.as_str()], |row| StoredTokens::of(row, 0))?;
     let replaces = matches!(change, TokenChange::Set(_) | TokenChange::Remove | TokenChange::Replace(_));
     let mut tokens = match stored.parse() {
         // What is replaced need not be read.
@@ -87,5 +104,5 @@ pub(super) fn change(
     transaction
         .prepare_cached("UPDATE bucket SET token = ?2, retiring = ?3 WHERE name = ?1")?
         .execute(params![bucket.as_str(), token, retiring])?;
-    Ok(true)
+    BucketRow::seal(transaction, bucket)
 }

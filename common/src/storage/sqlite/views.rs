@@ -13,8 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::OwnedMutexGuard;
 
-pub(super) use self::catch_up::state;
-use self::catch_up::{CaughtUp, State, Synced};
+use self::catch_up::{CaughtUp, State, Synced, state};
 use crate::bucket::BucketName;
 use crate::storage::view::{Helpers, ROWS_PER_CHUNK, View};
 use crate::storage::{StorageError, StorageErrorKind};

@@ -12,10 +12,9 @@
 mod call;
 mod group;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ use self::call::{Call, Turn};
 #[cfg(test)]
 use self::group::MAX_BYTES as MAX_GROUP_BYTES;
 use self::group::Store;
+use super::guard::Guard;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// How long a call waits for its turn before it is answered that the store is unavailable.
@@ -45,14 +45,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Opens the file, makes it and its layout where they are missing, and starts the thread.
-    pub(super) fn open(path: &Path) -> Result<Self, StorageError> {
-        Self::with_room(path, QUEUE)
+    /// Starts the thread. It opens the file when there is something to write.
+    pub(super) fn new(guard: &Arc<Guard>) -> Result<Self, StorageError> {
+        Self::with_room(guard, QUEUE)
     }
 
     /// The same, with room for so many calls in the queue.
-    pub(super) fn with_room(path: &Path, room: usize) -> Result<Self, StorageError> {
-        let store = Store::open(path)?;
+    pub(super) fn with_room(guard: &Arc<Guard>, room: usize) -> Result<Self, StorageError> {
+        let store = Store::new(guard);
         let (queue, calls) = sync_channel(room);
         let is_short = Arc::new(AtomicBool::new(false));
         let was_short = Arc::clone(&is_short);
@@ -118,18 +118,43 @@ impl Drop for Writer {
     }
 }
 
-/// Serves calls until nobody can make any.
+/// Serves calls until nobody can make any. What is to be dropped is dropped a piece at a time: while nobody
+/// waits, and now and then while somebody does.
 fn serve(mut store: Store, calls: &Queue, is_short: &AtomicBool) {
-    loop {
-        let waiting = calls.try_recv().ok();
-        let Some(first) = waiting.or_else(|| {
+    /// How many groups there are to a piece.
+    const GROUPS: u32 = 16;
+    for turn in 1_u32.. {
+        let Some(first) = calls.try_recv().ok().or_else(|| {
             is_short.store(false, Ordering::Relaxed);
-            calls.recv().ok()
+            next_while_tidying(&mut store, calls)
         }) else {
             return;
         };
         store.run_group(first, calls);
+        if turn.is_multiple_of(GROUPS) {
+            store.drop_a_piece();
+        }
     }
+}
+
+fn next_while_tidying(store: &mut Store, calls: &Queue) -> Option<Box<dyn Turn>> {
+    /// How often a file that could not be written to is opened anew, to see whether it can be.
+    const PAUSE: Duration = Duration::from_secs(1);
+    while store.drop_a_piece() {
+        match calls.try_recv() {
+            Ok(call) => return Some(call),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return None,
+        }
+    }
+    while store.is_suspended() {
+        match calls.recv_timeout(PAUSE) {
+            Ok(call) => return Some(call),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    calls.recv().ok()
 }
 
 #[cfg(test)]

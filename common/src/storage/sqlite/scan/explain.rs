@@ -164,13 +164,13 @@ mod tests {
         let week = "start_at=2014-01-06T00:00:00Z&end_at=2014-01-13T00:00:00Z";
         let quarter = "start_at=2014-01-01T00:00:00Z&end_at=2014-04-01T00:00:00Z";
         assert_snapshot!(explain("limit=3").await, @r#"
-        sql: "SELECT seq, ts, doc FROM record_1"
+        sql: "SELECT seq, ts, doc, sum FROM record_1"
         parameters: []
         plan: ["SCAN record_1"]
         then: ["stopped after 3"]
         "#);
         assert_snapshot!(explain(&format!("{week}&filter_by=kind:x&filter_by=kind:true&sort_by=size:descending&limit=3")).await, @r#"
-        sql: "SELECT seq, ts, doc FROM record_1 WHERE ts >= ? AND ts < ?"
+        sql: "SELECT seq, ts, doc, sum FROM record_1 WHERE ts >= ? AND ts < ?"
         parameters: [1388966400000,1389571200000]
         plan: ["SEARCH record_1 USING INDEX record_1_ts (ts>? AND ts<?)"]
         looks_at_first: 20000
@@ -178,19 +178,19 @@ mod tests {
         then: ["filtered by kind: \"x\" or true","sorted by size, descending","limited to 3"]
         "#);
         assert_snapshot!(explain("filter_by=_id:a&sort_by=_timestamp:ascending").await, @r#"
-        sql: "SELECT seq, ts, doc FROM record_1 WHERE (id IN (?) OR seq IN ()) ORDER BY ts, seq"
+        sql: "SELECT seq, ts, doc, sum FROM record_1 WHERE (id IN (?) OR seq IN ()) ORDER BY ts, seq"
         parameters: ["a"]
         plan: ["SEARCH record_1 USING INDEX record_1_id (id=?)"]
         then: ["filtered by _id: \"a\""]
         "#);
         assert_snapshot!(explain(&format!("{quarter}&filter_by_prefix=kind:x&group_by=kind&period=month&collect=size:sum&collect=size&sort_by=size:sum:descending&limit=2")).await, @r#"
-        sql: "SELECT ts, doc FROM record_1 WHERE +ts >= ? AND +ts < ?"
+        sql: "SELECT seq, ts, doc, sum FROM record_1 WHERE +ts >= ? AND +ts < ?"
         parameters: [1388534400000,1396310400000]
         plan: ["SCAN record_1"]
         then: ["filtered by kind that starts with \"x\"","grouped by kind, month","collected: size:sum, size:set","sorted by size:sum, descending","limited to 2"]
         "#);
         assert_snapshot!(explain(&format!("{quarter}&period=month")).await, @r#"
-        sql: "SELECT ts FROM record_1 WHERE ts >= ? AND ts < ?"
+        sql: "SELECT seq, ts FROM record_1 WHERE ts >= ? AND ts < ?"
         parameters: [1388534400000,1396310400000]
         plan: ["SEARCH record_1 USING COVERING INDEX record_1_ts (ts>? AND ts<?)"]
         then: ["grouped by month"]
@@ -206,7 +206,7 @@ mod tests {
         let ready = explain(groups).await;
         assert!(ready.contains(r#""records":100,"state":"ready""#), "{ready}");
         assert_snapshot!(explain("sort_by=size:descending&limit=3").await.replace(char::is_numeric, "0"), @r#"
-        sql: "SELECT seq, ts, doc FROM record_0"
+        sql: "SELECT seq, ts, doc, sum FROM record_0"
         parameters: []
         plan: ["SCAN record_0"]
         looks_at_first: 0

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use rusqlite::{Connection, OptionalExtension, Rows};
+use rusqlite::{Connection, Rows};
 
 use super::{Droppable, ViewLimits};
 use crate::bucket::BucketName;
-use crate::storage::sqlite::registry::not_found;
+use crate::storage::sqlite::records::check_record;
+use crate::storage::sqlite::registry;
+use crate::storage::sqlite::sums::{damaged, from_column, sealed};
 use crate::storage::view::{Helpers, View};
-use crate::storage::{Documents, Revision, StorageError, StorageErrorKind};
+use crate::storage::{Documents, StorageError, StorageErrorKind};
 use crate::timestamp::Timestamp;
 
 /// What tells two states of a bucket's records apart.
@@ -22,18 +24,12 @@ pub(in crate::storage::sqlite) struct State {
     pub(in crate::storage::sqlite) generation: i64,
     /// The bytes of all records.
     pub(in crate::storage::sqlite) stored_bytes: i64,
-    /// The largest number of a record, 0 where there is none.
+    /// The largest number that a record ever had.
     pub(in crate::storage::sqlite) last_seq: i64,
-    /// The first and the last tombstone that are kept, 0 where there are none.
+    /// The first tombstone that is kept, 0 where there are none, and the last that there was.
     pub(in crate::storage::sqlite) tombstones: (i64, i64),
-}
-
-impl State {
-    /// What is different if any record is.
-    pub(in crate::storage::sqlite) fn revision(&self) -> Revision {
-        // Numbers are never used twice, so no two states have all four in common.
-        Revision([self.number, self.generation, self.last_seq, self.tombstones.1])
-    }
+    /// How many records there are, and what their checksums come to.
+    pub(in crate::storage::sqlite) total: (i64, i64),
 }
 
 /// The state of a bucket's records now.
@@ -41,27 +37,17 @@ pub(in crate::storage::sqlite) fn state(
     connection: &Connection,
     bucket: &BucketName,
 ) -> Result<State, StorageError> {
-    let sql = "SELECT number, generation, stored_bytes FROM bucket WHERE name = ?1";
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row([bucket.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let Some((number, generation, stored_bytes)) = found else { return Err(not_found(bucket)) };
-    let number: i64 = number;
-    // Each of the three is found at an end of its index.
-    let sql = format!(
-        "SELECT (SELECT max(seq) FROM record_{number}), (SELECT min(position) FROM tombstone_{number}),
-                (SELECT max(position) FROM tombstone_{number})"
-    );
-    let or_0 = |value: Option<i64>| value.unwrap_or(0);
-    connection
-        .prepare_cached(&sql)?
-        .query_row([], |row| {
-            let last_seq = or_0(row.get(0)?);
-            let tombstones = (or_0(row.get(1)?), or_0(row.get(2)?));
-            Ok(State { number, generation, stored_bytes, last_seq, tombstones })
-        })
-        .map_err(StorageError::from)
+    let state = registry::state(connection, bucket)?;
+    let sql = format!("SELECT min(position) FROM tombstone_{}", state.number);
+    let first: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    Ok(State {
+        number: state.number,
+        generation: state.generation,
+        stored_bytes: state.stored_bytes,
+        last_seq: state.last_seq,
+        tombstones: (first.unwrap_or(0), state.last_tombstone),
+        total: (state.totals.records, state.totals.sums),
+    })
 }
 
 /// What became of bringing a view up to date.
@@ -81,6 +67,8 @@ pub(super) struct Synced {
     generation: i64,
     last_seq: i64,
     last_tombstone: i64,
+    /// How many records it has, and what their checksums come to.
+    total: (i64, i64),
 }
 
 impl Synced {
@@ -100,6 +88,7 @@ impl Synced {
             last_seq: 0,
             // The view begins with what is there now, so what is gone by now does not matter.
             last_tombstone: state.tombstones.1,
+            total: (0, 0),
         }
     }
 
@@ -151,6 +140,7 @@ impl Synced {
         make_room: impl Fn(usize, Droppable) -> usize + Sync,
     ) -> Result<CaughtUp, StorageError> {
         if self.last_seq >= state.last_seq && self.last_tombstone >= state.tombstones.1 {
+            self.check_total(state)?;
             return Ok(CaughtUp::Ready(self));
         }
         self.has_changed = true;
@@ -158,18 +148,34 @@ impl Synced {
         if !self.add_new(connection, helpers, &make_room)? {
             return Ok(CaughtUp::NoRoom(self));
         }
+        self.check_total(state)?;
         self.last_seq = state.last_seq.max(self.last_seq);
         self.last_tombstone = state.tombstones.1.max(self.last_tombstone);
         self.view.settle();
         Ok(if self.fits(&make_room) { CaughtUp::Ready(self) } else { CaughtUp::NoRoom(self) })
     }
 
+    /// Checks that what was read of the bucket is all that there is of it.
+    fn check_total(&self, state: &State) -> Result<(), StorageError> {
+        if self.total == state.total {
+            return Ok(());
+        }
+        let (records, all) = (self.total.0, state.total.0);
+        Err(damaged(&format!("of {all} records in the tables {}, {records} are there", self.number)))
+    }
+
     fn remove_gone(&mut self, connection: &Connection) -> Result<(), StorageError> {
-        let sql = format!("SELECT seq FROM tombstone_{} WHERE position > ?1", self.number);
+        let sql = format!("SELECT seq, sum FROM tombstone_{} WHERE position > ?1", self.number);
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([self.last_tombstone])?;
         while let Some(row) = rows.next()? {
-            self.view.remove(row.get(0)?);
+            let seq = row.get(0)?;
+            self.view.remove(seq);
+            if seq <= self.last_seq {
+                let sum = from_column(row.get(1)?).ok_or_else(|| damaged("what is kept of a deletion"))?;
+                let sum = i64::from(sealed(self.number, seq, sum));
+                self.total = (self.total.0 - 1, self.total.1.wrapping_sub(sum));
+            }
         }
         Ok(())
     }
@@ -184,10 +190,13 @@ impl Synced {
         helpers: &Helpers,
         make_room: &(impl Fn(usize, Droppable) -> usize + Sync),
     ) -> Result<bool, StorageError> {
-        let sql = format!("SELECT seq, ts, doc FROM record_{} WHERE seq > ?1 ORDER BY seq", self.number);
+        let number = self.number;
+        let sql = format!("SELECT seq, ts, doc, sum FROM record_{number} WHERE seq > ?1 ORDER BY seq");
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([self.last_seq])?;
-        let first = Batch::read(&mut rows)?;
+        let mut last_seq = self.last_seq;
+        let mut read = || Batch::read(&mut rows, number, &mut last_seq);
+        let first = read()?;
         if !first.is_full() {
             return self.add(&first, make_room);
         }
@@ -208,7 +217,7 @@ impl Synced {
             let mut batch = first;
             // Whoever adds has ended early where nobody receives any more.
             while !batch.is_empty() && sender.send(batch).is_ok() {
-                batch = Batch::read(&mut rows)?;
+                batch = read()?;
             }
             drop(sender);
             adding.join().map_err(|_| StorageError::new(StorageErrorKind::Internal, "a thread panicked"))?
@@ -244,6 +253,7 @@ impl Synced {
                 return Ok(false);
             }
         }
+        self.total = (self.total.0 + batch.total.0, self.total.1.wrapping_add(batch.total.1));
         Ok(true)
     }
 
@@ -261,6 +271,8 @@ impl Synced {
 struct Batch {
     rows: Vec<(i64, Option<Timestamp>)>,
     documents: Documents,
+    /// How many there are, and what their checksums come to.
+    total: (i64, i64),
 }
 
 /// How much a batch holds: so much that handing it over costs nothing beside it.
@@ -269,14 +281,21 @@ const BATCH_BYTES: usize = 1 << 19;
 const BATCHES_AHEAD: usize = 4;
 
 impl Batch {
-    fn read(rows: &mut Rows<'_>) -> Result<Self, StorageError> {
+    /// Reads the next ones, whose numbers grow.
+    fn read(rows: &mut Rows<'_>, tables: i64, last_seq: &mut i64) -> Result<Self, StorageError> {
         let mut batch = Self::default();
         while !batch.is_full()
             && let Some(row) = rows.next()?
         {
-            let time: Option<i64> = row.get(1)?;
-            batch.rows.push((row.get(0)?, time.and_then(Timestamp::from_millis)));
-            batch.documents.push(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?);
+            let (document, sum) = check_record(row, tables)?;
+            let (seq, time): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+            if seq <= *last_seq {
+                return Err(damaged(&format!("the order of records in the tables {tables}")));
+            }
+            *last_seq = seq;
+            batch.total = (batch.total.0 + 1, batch.total.1.wrapping_add(i64::from(sum)));
+            batch.rows.push((seq, time.and_then(Timestamp::from_millis)));
+            batch.documents.push(document);
         }
         Ok(batch)
     }

@@ -29,7 +29,8 @@ impl Site {
     async fn with_room(room: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("backdrop.db");
-        let writer = Writer::with_room(&path, room).expect("a database");
+        let guard = crate::storage::sqlite::connections::open(&path).expect("a database");
+        let writer = Writer::with_room(&guard, room).expect("a thread");
         let site = Self { writer, path, _folder: folder };
         site.write(|transaction| Ok(transaction.execute_batch("CREATE TABLE word (word TEXT)")?))
             .await
@@ -295,7 +296,8 @@ async fn another_process_writes_at_the_same_time() {
             })
         })
         .collect();
-    let other = Writer::open(&site.path).expect("the same database");
+    let guard = crate::storage::sqlite::connections::open(&site.path).expect("the same database");
+    let other = Writer::new(&guard).expect("a thread");
     for _ in 0..50 {
         other.write(0, |transaction| insert(transaction, "other")).await.expect("stored as well");
     }
