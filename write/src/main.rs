@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = Settings::load()?;
-    telemetry::start(&settings);
+    let _log = telemetry::start(&settings);
     let engine = storage::open(&settings.database_url, &settings.storage_options())
         .await
         .with_context(|| format!("setting database_url: cannot open {}", settings.database_url))?;

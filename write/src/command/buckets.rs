@@ -1,5 +1,6 @@
 //! `bucket import | create | list | show | token | delete`.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -7,6 +8,7 @@ use backdrop_common::audit::AuditAction;
 use backdrop_common::bucket::seed::{BucketSeed, parse_seeds};
 use backdrop_common::bucket::{Bucket, BucketAddress, BucketName, TokenChange};
 use backdrop_common::storage::{BucketSave, Expected, StorageEngine};
+use backdrop_common::telemetry::tell;
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::token::{TokenHash, make_token};
 use clap::{Args, Subcommand};
@@ -103,7 +105,10 @@ async fn import(engine: &dyn StorageEngine, json: &str) -> anyhow::Result<()> {
     let seeds = parse_seeds(json)?;
     for BucketSeed { config, unknown, .. } in &seeds {
         for name in unknown {
-            eprintln!("bucket \"{}\": \"{name}\" is no setting of a bucket and is left out", config.name);
+            tell(format_args!(
+                "bucket \"{}\": \"{name}\" is no setting of a bucket and is left out",
+                config.name
+            ));
         }
     }
     let count = seeds.len();
@@ -152,8 +157,9 @@ impl Create {
 
 /// The token alone goes to standard output's last line, where a script can take it from.
 fn show_token(token: &SecretString) -> anyhow::Result<()> {
-    eprintln!("its token, which is not shown again:");
-    print_line(token.expose_secret())
+    tell("its token, which is not shown again:");
+    // Who does not get the token cannot ask for it again, so a reader that is gone is an error here.
+    writeln!(std::io::stdout(), "{}", token.expose_secret()).context("cannot print the token")
 }
 
 async fn list(engine: &dyn StorageEngine) -> anyhow::Result<()> {

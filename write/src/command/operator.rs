@@ -6,6 +6,7 @@ use backdrop_common::audit::{AuditAction, AuditEntry, OPERATOR};
 use backdrop_common::bucket::seed::BucketSeed;
 use backdrop_common::bucket::{Bucket, BucketName, BucketTokens, TokenChange};
 use backdrop_common::storage::StorageEngine;
+use backdrop_common::telemetry::tell;
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::user::User;
 
@@ -38,7 +39,7 @@ pub(super) async fn record(engine: &dyn StorageEngine, deeds: impl IntoIterator<
             request_id: None,
         };
         if let Err(error) = engine.record_audit(entry).await {
-            eprintln!("this is done, but it is not in the audit log: {error}");
+            tell(format_args!("this is done, but it is not in the audit log: {error}"));
             return;
         }
     }

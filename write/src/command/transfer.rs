@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use backdrop_common::storage::StorageEngine;
+use backdrop_common::telemetry::tell;
 use backdrop_common::timestamp::Timestamp;
 use backdrop_common::transfer::{
     self, DatabaseName, ExportOptions, Moved, PlannedBucket, Progress, RestoreOptions, RestorePlan,
@@ -81,7 +82,9 @@ impl Restore {
         bar.clear();
         let plan = plan?;
         for (email, bucket) in plan.left_out_grants() {
-            eprintln!("user {email}: there is no bucket \"{bucket}\", so the grant of it is left out");
+            tell(format_args!(
+                "user {email}: there is no bucket \"{bucket}\", so the grant of it is left out"
+            ));
         }
         if self.dry_run {
             return show(&plan, self.drop, &self.dir.display().to_string());
