@@ -1,5 +1,6 @@
 //! Buckets: their names and addresses, and their configuration.
 
+mod schema_text;
 pub mod seed;
 mod tokens;
 
@@ -7,10 +8,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use crate::timestamp::Timestamp;
 
+pub use schema_text::SchemaText;
 pub use tokens::{BucketTokens, RetiringToken, TokenChange};
 
 /// The name of a bucket: `^[A-Za-z][A-Za-z0-9_.-]+$`, case-sensitive.
@@ -138,7 +139,7 @@ pub struct BucketConfig {
     /// Seconds after its newest `_timestamp` at which the bucket is stale; none: never.
     pub max_age_expected: Option<u64>,
     /// A JSON Schema that every record must satisfy.
-    pub schema: Option<Json>,
+    pub schema: Option<SchemaText>,
 }
 
 /// Backdrop's default for `max_age_expected`: 31 days.

@@ -58,6 +58,9 @@ pub enum ReservedKey {
 }
 
 impl ReservedKey {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Id, Self::Timestamp, Self::StartAt, Self::EndAt];
+
     /// The reserved key with that name. Reserved names are lower case only.
     pub fn parse(name: &str) -> Option<Self> {
         match name {

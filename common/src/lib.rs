@@ -12,6 +12,8 @@ pub mod period;
 pub mod value;
 
 pub mod limits;
+pub mod plain_file;
+pub mod shown;
 
 pub mod field;
 pub mod room;

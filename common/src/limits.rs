@@ -16,6 +16,27 @@ pub const HEAD_BYTES: usize = 64 * 1024;
 
 /// The most columns of raw records as CSV. Each row has a place for each column.
 pub const CSV_COLUMNS: usize = 10_000;
+/// The bytes of the largest schema of a bucket.
+pub const SCHEMA_BYTES: usize = 262_144;
+/// How deep lists and objects in a schema may be nested, and how deep its references may lead. Who reads it goes as deep.
+pub const SCHEMA_DEPTH: usize = 64;
+/// The most steps that a schema may take for a record: schemas that are looked at, each as often as it is referred to.
+pub const SCHEMA_STEPS: usize = 20_000;
+/// The most different patterns of a schema. Each is a machine of up to two megabytes.
+pub const SCHEMA_PATTERNS: usize = 200;
+/// The most violations of a schema that are listed of one record.
+pub const VIOLATIONS: usize = 100;
+/// The characters of the longest message about a violation.
+pub const VIOLATION_CHARACTERS: usize = 200;
+
+/// The bytes of the largest configuration, user or entry of the audit log in a dump.
+pub const DUMP_ENTRY_BYTES: usize = 1_048_576;
+/// The most buckets, and the most users, of a dump.
+pub const DUMP_ENTRIES: usize = 100_000;
+/// The bytes of all configurations of a dump together, and of all users: they are in memory at once.
+pub const DUMP_REGISTRY_BYTES: usize = 67_108_864;
+/// The bytes of the largest file that a command reads at once: a seed file, a file of users, the manifest of a dump.
+pub const COMMAND_FILE_BYTES: usize = 67_108_864;
 
 /// A bound, as the documentation tells of it.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +88,66 @@ pub const LIMITS: &[Limit] = &[
         most: CSV_COLUMNS,
         unit: "columns",
         beyond: "400; as JSON there is no such bound",
+    },
+    Limit {
+        what: "schema of a bucket",
+        most: SCHEMA_BYTES,
+        unit: "bytes",
+        beyond: "the configuration is refused, in a form, a seed file and a dump",
+    },
+    Limit {
+        what: "nesting of a schema, and of its references",
+        most: SCHEMA_DEPTH,
+        unit: "levels",
+        beyond: "the configuration is refused",
+    },
+    Limit {
+        what: "work of a schema for a record, each reference followed",
+        most: SCHEMA_STEPS,
+        unit: "steps",
+        beyond: "the configuration is refused",
+    },
+    Limit {
+        what: "different patterns in a schema",
+        most: SCHEMA_PATTERNS,
+        unit: "patterns",
+        beyond: "the configuration is refused",
+    },
+    Limit {
+        what: "violations of a schema by one record",
+        most: VIOLATIONS,
+        unit: "messages",
+        beyond: "one more message says how many there are besides",
+    },
+    Limit {
+        what: "message about a violation",
+        most: VIOLATION_CHARACTERS,
+        unit: "characters",
+        beyond: "the value is shown by its beginning, and the message ends with an ellipsis",
+    },
+    Limit {
+        what: "configuration, user or entry of the audit log in a dump",
+        most: DUMP_ENTRY_BYTES,
+        unit: "bytes",
+        beyond: "the dump is refused, and nothing of it is stored",
+    },
+    Limit {
+        what: "buckets in a dump, and users",
+        most: DUMP_ENTRIES,
+        unit: "of each",
+        beyond: "the dump is refused, and nothing of it is stored",
+    },
+    Limit {
+        what: "configurations in a dump, all together, and users",
+        most: DUMP_REGISTRY_BYTES,
+        unit: "bytes of each",
+        beyond: "the dump is refused, and nothing of it is stored",
+    },
+    Limit {
+        what: "file that a command reads: seeds, users, the manifest of a dump",
+        most: COMMAND_FILE_BYTES,
+        unit: "bytes",
+        beyond: "the command does nothing",
     },
 ];
 

@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod collect;
+mod outline;
 mod rules;
 
 use crate::field::FieldName;
@@ -14,6 +15,7 @@ use crate::timestamp::Timestamp;
 use crate::value::{Value, ValueRef};
 
 pub use collect::{Collect, CollectMethod};
+pub use outline::Outline;
 pub use rules::InvalidQuery;
 
 /// A checked query.

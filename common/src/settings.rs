@@ -51,6 +51,8 @@ pub struct Settings {
     pub max_answer_bytes: NonZeroU32,
     /// How much memory answers may take, all together, in bytes: what was found, and what is being sent.
     pub max_query_bytes: NonZeroU32,
+    /// After how many milliseconds a query is slow, and the log says so; 0 for never.
+    pub slow_query_ms: u32,
     /// How long a MongoDB server may work on one query, in milliseconds.
     pub max_time_ms: NonZeroU32,
     /// Which members of a MongoDB replica set answer queries.
@@ -107,6 +109,14 @@ pub enum InvalidSetting {
     /// `backdrop.toml` cannot be read.
     #[error("the settings cannot be read: {0}")]
     File(Box<figment::Error>),
+    /// The file is none that can be read.
+    #[error("the settings cannot be read: {file}: {error}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// The file that `BACKDROP_CONFIG` names does not exist.
     #[error("BACKDROP_CONFIG names a file that does not exist: {0}")]
     NoSuchFile(String),
@@ -131,6 +141,7 @@ impl Default for Settings {
             max_rows: number(1_000_000),
             max_answer_bytes: number(268_435_456),
             max_query_bytes: number(536_870_912),
+            slow_query_ms: 1000,
             max_time_ms: number(30_000),
             read_preference: ReadPreference::Primary,
             view_bytes: DEFAULT_VIEW_BYTES,
@@ -201,6 +212,11 @@ impl Settings {
                 "max_query_bytes",
                 "a number of bytes, 1 to 4294967295",
                 defaults.max_query_bytes,
+            )?,
+            slow_query_ms: values.take(
+                "slow_query_ms",
+                "a number of milliseconds, 0 or more",
+                defaults.slow_query_ms,
             )?,
             max_time_ms: values.take(
                 "max_time_ms",
@@ -427,7 +443,7 @@ mod tests {
             "raed_port = 1",
             &[],
             "raed_port is no setting; the settings are database_url, address, read_port, write_port, \
-             max_connections, trusted_proxies, management_token, max_body_bytes, max_ingest_bytes, max_rows, max_answer_bytes, max_query_bytes, max_time_ms, read_preference, \
+             max_connections, trusted_proxies, management_token, max_body_bytes, max_ingest_bytes, max_rows, max_answer_bytes, max_query_bytes, slow_query_ms, max_time_ms, read_preference, \
              view_bytes, answer_bytes, public_url, read_url, oauth_kind, oauth_base_url, oauth_client_id, \
              oauth_client_secret, session_secret, \
              session_seconds, session_check_seconds, sign_ins_per_minute, oidc_permissions_claim, \

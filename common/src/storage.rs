@@ -18,6 +18,7 @@ mod pages;
 pub(crate) mod registry_document;
 mod sequence;
 mod sqlite;
+mod unreadable;
 pub mod url;
 mod view;
 
@@ -45,6 +46,7 @@ pub use mongo::MongoEngine;
 pub use new_records::NewRecords;
 pub use pages::{PAGE_BYTES, PAGES, RecordPages, WantedNames};
 pub use sqlite::SqliteEngine;
+pub use unreadable::UnreadableBucket;
 pub use url::{DatabaseUrl, StorageOptions};
 
 /// One group of an answer: flat, with partial aggregates.
@@ -274,8 +276,14 @@ pub trait StorageEngine: Send + Sync {
         Ok(self.bucket(address).await?.map(|bucket| (bucket, None)))
     }
 
-    /// All buckets, in the order in which they were first saved.
+    /// All buckets, in the order in which they were first saved, but for those that
+    /// [`StorageEngine::unreadable_buckets`] has.
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError>;
+
+    /// The buckets whose stored configurations are damaged, or are none of this version's.
+    async fn unreadable_buckets(&self) -> Result<Vec<UnreadableBucket>, StorageError> {
+        Ok(Vec::new())
+    }
 
     /// Saves some buckets, new ones and ones that exist. Records stay as they are, except those
     /// that a cap drops when something is written next.

@@ -1,5 +1,7 @@
 //! Users: who they are and which buckets they are granted.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::BucketName;
@@ -59,13 +61,14 @@ impl User {
     pub fn change(&mut self, change: &GrantChange) {
         match change {
             GrantChange::Grant(buckets) => {
-                for bucket in buckets {
-                    if !self.buckets.contains(bucket) {
-                        self.buckets.push(bucket.clone());
-                    }
-                }
+                let mut granted: HashSet<BucketName> = self.buckets.iter().cloned().collect();
+                let new = buckets.iter().filter(|bucket| granted.insert((*bucket).clone()));
+                self.buckets.extend(new.cloned());
             }
-            GrantChange::Revoke(buckets) => self.buckets.retain(|bucket| !buckets.contains(bucket)),
+            GrantChange::Revoke(buckets) => {
+                let revoked: HashSet<&BucketName> = buckets.iter().collect();
+                self.buckets.retain(|bucket| !revoked.contains(bucket));
+            }
         }
     }
 }

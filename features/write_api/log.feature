@@ -106,3 +106,34 @@ Feature: What the programs log
     Then a line of the log has
       | action | store |
     And the log has no "GET"
+
+  Scenario: A refused request says why in a word
+    When I read "/foo?limit=x"
+    And I read "/none"
+    And I post to "/foo" with the header "Authorization: Bearer tok-wrong"
+      """
+      {"size": 1}
+      """
+    And I post to "/foo"
+      """
+      {"foo-bar": 1}
+      """
+    Then a line of the log has
+      | target | backdrop::request      |
+      | status | 400                    |
+      | reason | query_positive_integer |
+    And a line of the log has
+      | status | 404              |
+      | reason | bucket_not_found |
+    And a line of the log has
+      | status | 401          |
+      | reason | unauthorized |
+    And a line of the log has
+      | status | 400        |
+      | reason | record_key |
+
+  Scenario: A slow query is in the log by its names
+    Given the setting BACKDROP_SLOW_QUERY_MS is "0"
+    When I read "/foo?filter_by=kind:tok-query"
+    Then the log has no "backdrop::slow"
+    And the log has no "tok-query"

@@ -22,6 +22,7 @@ use crate::answer::{Answer, Form, Found, tag_of};
 use crate::answers::Question;
 use crate::body::Body;
 use crate::explorer::{Explored, explore, refused, wants_page};
+use crate::slow::Watched;
 use crate::text::Text;
 
 /// What a request says besides the bucket's address, and the client itself.
@@ -34,7 +35,7 @@ pub(crate) struct ReadRequest<'r> {
     pub(crate) query: &'r str,
     authorization: Authorization<'r>,
     address: ClientAddress,
-    request_id: &'r RequestId,
+    pub(crate) request_id: &'r RequestId,
     /// The tags of what the client already has.
     if_none_match: String,
 }
@@ -99,12 +100,16 @@ pub(crate) async fn by_data_type(
 
 async fn fetch(app: &ReadApp, address: Result<BucketAddress, ApiError>, request: &ReadRequest<'_>) -> Reply {
     let clients = &app.clients;
-    if request.wants_page {
+    let watched = Watched::begin(app.slow_query_ms);
+    let reply = if request.wants_page {
         let explored = async { explore(app, address?, request).await };
-        return Reply::Page(clients.while_there(request.client.clone(), explored).await);
-    }
-    let answered = async { answer(app, address?, request).await };
-    Reply::Data(clients.while_there(request.client.clone(), answered).await)
+        Reply::Page(clients.while_there(request.client.clone(), explored).await)
+    } else {
+        let answered = async { answer(app, address?, request).await };
+        Reply::Data(clients.while_there(request.client.clone(), answered).await)
+    };
+    watched.end(request);
+    reply
 }
 
 async fn answer(

@@ -7,6 +7,7 @@ mod answers;
 mod body;
 mod data;
 mod explorer;
+mod slow;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,8 @@ pub(crate) struct ReadApp {
     max_answer_bytes: u64,
     /// Room in memory for all answers together, those that are kept among them.
     room: Arc<Room>,
+    /// How long a query may take until the log says so.
+    slow_query_ms: u32,
     clients: Clients,
     answers: Answers,
     /// Where programs find us, if that is set.
@@ -54,6 +57,7 @@ pub fn rocket(settings: &Settings, engine: Arc<dyn StorageEngine>, port: u16) ->
     let app = ReadApp {
         engine,
         max_rows: settings.max_rows.get() as usize,
+        slow_query_ms: settings.slow_query_ms,
         clients: Clients::default(),
         max_answer_bytes: settings.max_answer_bytes.get().into(),
         // So that some room is left for others.

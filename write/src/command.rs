@@ -6,10 +6,13 @@ mod operator;
 mod transfer;
 mod users;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::num::NonZeroU16;
+use std::path::Path;
 
 use anyhow::Context;
+use backdrop_common::limits::COMMAND_FILE_BYTES;
+use backdrop_common::plain_file::{self, read_all};
 use backdrop_common::storage::StorageEngine;
 use clap::{Parser, Subcommand};
 
@@ -65,14 +68,20 @@ impl Command {
     }
 }
 
-/// The text of a file, or of standard input for `-`.
+/// The text of a file, or of standard input for `-`. What a shell puts in the place of a file, as for `<(…)`, is a
+/// pipe and as good as one.
 fn read_file(file: &str) -> anyhow::Result<String> {
-    if file == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))
+    let is_of_shell =
+        file.starts_with("/dev/fd/") || file.starts_with("/proc/self/fd/") || file == "/dev/stdin";
+    let (bytes, name) = match file {
+        "-" => (read_all(std::io::stdin().lock(), COMMAND_FILE_BYTES), "standard input"),
+        _ if is_of_shell => {
+            (std::fs::File::open(file).and_then(|file| read_all(file, COMMAND_FILE_BYTES)), file)
+        }
+        _ => (plain_file::read(Path::new(file), COMMAND_FILE_BYTES), file),
+    };
+    let bytes = bytes.with_context(|| format!("cannot read {name}"))?;
+    String::from_utf8(bytes).with_context(|| format!("cannot read {name}"))
 }
 
 /// Prints to standard output. Who reads only the beginning of a list has had enough of it.

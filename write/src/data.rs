@@ -27,6 +27,9 @@ use crate::body::{Body, BodyHeaders, discard, read_json};
 /// How many bytes of a body are checked in a fraction of a millisecond.
 const SMALL_BODY: usize = 16 * 1024;
 
+/// As much work of a schema is done in that time: steps for a record, for as many records as there are bytes.
+const SMALL_WORK: u64 = 64 * 1024;
+
 /// What the headers of a write say.
 pub(crate) struct WriteRequest<'r> {
     authorization: Authorization<'r>,
@@ -106,9 +109,9 @@ async fn store(
     data: SentData<'_>,
 ) -> Done {
     let (bucket, body) = authorised_body(app, address, request, data).await?;
-    let schema = app.schemas.of(&bucket.config)?;
+    let schema = app.schemas.of(&bucket.config).await?;
     let auto_ids = bucket.config.auto_ids.clone();
-    let is_small = body.bytes.len() <= SMALL_BODY;
+    let is_small = is_small(body.bytes.len(), schema.as_deref());
     let check = move || new_records(body, &auto_ids, schema.as_deref(), Timestamp::now());
     // Parsing and checking a large body takes a while, so it is done on a thread for that. Where there is
     // little to do, to change threads would be most of it.
@@ -121,6 +124,12 @@ async fn store(
     let stored = app.engine.store_new(bucket.name(), records).await?;
     request.visit.stored(bucket.name(), stored, span);
     Ok(ok())
+}
+
+/// Whether a body is checked so fast that nobody waits for it.
+fn is_small(bytes: usize, schema: Option<&RecordSchema>) -> bool {
+    bytes <= SMALL_BODY
+        && schema.is_none_or(|schema| schema.cost().saturating_mul(bytes as u64) <= SMALL_WORK)
 }
 
 /// How much memory a fault takes, about, with its message on its way to the client.
@@ -183,7 +192,7 @@ pub(crate) async fn patch_record(
         Err(error) => return Err(error.into()),
     };
     let id = record_id(id)?;
-    let schema = app.schemas.of(&bucket.config)?;
+    let schema = app.schemas.of(&bucket.config).await?;
     let patched = id.clone();
     let change: RecordChange =
         Arc::new(move |stored: &Record| check_patch(&patched, stored, &sent, schema.as_deref()));

@@ -6,9 +6,10 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::{BucketConfig, BucketName, DEFAULT_MAX_AGE_EXPECTED, TokenChange, UploadFormat};
+use super::{BucketConfig, BucketName, DEFAULT_MAX_AGE_EXPECTED, SchemaText, TokenChange, UploadFormat};
 use crate::field::FieldName;
 use crate::record::schema::RecordSchema;
+use crate::shown::beginning;
 use crate::token::TokenHash;
 
 /// One entry of a seed file: a configuration, what to do with the token, and the names in it that
@@ -73,6 +74,17 @@ pub enum InvalidBucket {
     },
 }
 
+const SCHEMA: &str = "schema";
+const SCHEMA_ALLOWED: &str = "a JSON object or null";
+
+impl InvalidBucket {
+    /// What stands where a schema is stored is none.
+    pub(crate) fn schema_is_no_object(given: &str) -> Self {
+        let given = beginning(given).into_owned();
+        Self::Setting { index: None, setting: SCHEMA, allowed: SCHEMA_ALLOWED, given }
+    }
+}
+
 fn place(index: Option<usize>) -> String {
     index.map(|index| format!("entry {index}: ")).unwrap_or_default()
 }
@@ -89,7 +101,8 @@ pub fn parse_seeds(json: &str) -> Result<Vec<BucketSeed>, InvalidBucket> {
     let mut names = HashSet::new();
     for (index, entry) in entries.into_iter().enumerate() {
         let Json::Object(settings) = entry else {
-            return Err(InvalidBucket::NotAnObject { index, given: entry.to_string() });
+            let given = beginning(&entry.to_string()).into_owned();
+            return Err(InvalidBucket::NotAnObject { index, given });
         };
         let seed = parse_seed(Some(index), settings)?;
         if !names.insert(seed.config.name.clone()) {
@@ -156,7 +169,8 @@ impl SeedReader {
     }
 
     fn fault(&self, setting: &'static str, allowed: &'static str, given: &Json) -> InvalidBucket {
-        InvalidBucket::Setting { index: self.index, setting, allowed, given: given.to_string() }
+        let given = beginning(&given.to_string()).into_owned();
+        InvalidBucket::Setting { index: self.index, setting, allowed, given }
     }
 
     fn flag(&mut self, setting: &'static str, default: bool) -> Result<bool, InvalidBucket> {
@@ -194,14 +208,13 @@ impl SeedReader {
         self.take("max_age_expected", "a number of seconds or null", Json::as_u64)
     }
 
-    fn schema(&mut self) -> Result<Option<Json>, InvalidBucket> {
-        let schema =
-            self.take("schema", "a JSON object or null", |value| value.is_object().then(|| value.clone()))?;
+    fn schema(&mut self) -> Result<Option<SchemaText>, InvalidBucket> {
+        let schema = self.take(SCHEMA, SCHEMA_ALLOWED, |value| value.is_object().then(|| value.clone()))?;
         if let Some(schema) = &schema {
             RecordSchema::compile(schema)
                 .map_err(|reason| InvalidBucket::Schema { index: self.index, reason })?;
         }
-        Ok(schema)
+        Ok(schema.map(SchemaText::from))
     }
 }
 
@@ -255,6 +268,24 @@ mod tests {
     fn a_cap_is_for_realtime_buckets() {
         let seeds = parse_seeds(r#"[{"name": "foo", "capped_size": 5040}]"#).expect("a seed");
         assert_eq!(seeds[0].config.cap(), None);
+    }
+
+    #[test]
+    fn schemas_that_are_too_much() {
+        let nested = |depth: usize| format!("{}{{}}{}", "{\"not\":".repeat(depth - 1), "}".repeat(depth - 1));
+        for (schema, fault) in [
+            (nested(65), "nested more than 64 deep"),
+            (nested(120), "nested more than 64 deep"),
+            (nested(20_000), "recursion limit"),
+            (r#"{"properties": {"aa": {"pattern": "^(?!x)"}}}"#.to_owned(), "without look-around"),
+            (format!(r#"{{"enum": ["{}"]}}"#, "x".repeat(300_000)), "at most 262144 are taken"),
+            (r#"{"$ref": "https://example.com/a.json"}"#.to_owned(), "nothing is fetched"),
+        ] {
+            let message = parse_seeds(&format!(r#"[{{"name": "foo", "schema": {schema}}}]"#));
+            let message = message.expect_err("a fault").to_string();
+            assert!(message.contains(fault) && message.len() < 700, "{message}");
+        }
+        assert!(parse_seeds(&format!(r#"[{{"name": "foo", "schema": {}}}]"#, nested(64))).is_ok());
     }
 
     #[test]

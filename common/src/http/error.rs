@@ -9,7 +9,7 @@ use rocket::response::{self, Responder, Response};
 use rocket::{Catcher, catch, catchers};
 use serde_json::{Value as Json, json};
 
-use super::RequestId;
+use super::{RequestId, refused};
 use crate::bucket::BucketName;
 use crate::query::InvalidQuery;
 use crate::record::checks::InvalidRecord;
@@ -23,7 +23,8 @@ const RETRY_AFTER: &str = "5";
 const RETRY_AFTER_BUSY: &str = "1";
 
 /// An error as a client sees it: 4xx say what was wrong, 5xx say nothing of what is inside.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant's message says what it is")]
 pub enum ApiError {
     #[error("{0}")]
@@ -59,6 +60,8 @@ pub enum ApiError {
     Unauthorized(String),
     #[error("bucket not found")]
     BucketNotFound,
+    #[error("The schema of this bucket cannot be used until it is changed, so no record can be checked: {0}")]
+    UnusableSchema(String),
     #[error("No data is stored in bucket \"{0}\"")]
     NoData(BucketName),
     #[error("not found")]
@@ -104,7 +107,7 @@ impl ApiError {
             // Nobody receives it, so it is for the log only, where others write it as well.
             Self::ClientGone => Status::new(499),
             Self::Shared(error) => error.status(),
-            Self::Internal => Status::InternalServerError,
+            Self::Internal | Self::UnusableSchema(_) => Status::InternalServerError,
             Self::Busy => Status::ServiceUnavailable,
             Self::Storage(error) => match error.kind() {
                 StorageErrorKind::TooManyRows => Status::BadRequest,
@@ -147,6 +150,18 @@ impl ApiError {
         }
     }
 
+    /// What is wrong, in a word for the log.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Query(error) => error.into(),
+            Self::Body(error) => error.into(),
+            Self::Records(faults) => faults.first().map_or("records", Into::into),
+            Self::Storage(error) => error.kind().into(),
+            Self::Shared(error) => error.reason(),
+            other => other.into(),
+        }
+    }
+
     /// Logs what the client is not told.
     fn log(&self, request_id: &str) {
         if let Self::ClientGone = self {
@@ -185,6 +200,7 @@ impl<'r> Responder<'r, 'static> for ApiError {
         let request_id = RequestId::of(request).as_str();
         let error = self.itself();
         error.log(request_id);
+        refused(request, error.reason());
         let body = error.body(request_id).to_string();
         let mut response = Response::build();
         response.status(error.status()).header(ContentType::JSON).sized_body(body.len(), Cursor::new(body));
@@ -240,6 +256,23 @@ fn other(status: Status, _: &Request<'_>) -> (Status, ApiError) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_refusal_has_a_word_of_its_own_kind() {
+        let fault = InvalidRecord::Key("tok-secret".to_owned());
+        for (error, reason) in [
+            (ApiError::Unauthorized("tok-secret".to_owned()), "unauthorized"),
+            (ApiError::Query(InvalidQuery::CollectMethod), "query_collect_method"),
+            (ApiError::Query(InvalidQuery::RawQuery), "query_raw_query"),
+            (ApiError::Body(InvalidBody::Empty), "body_empty"),
+            (ApiError::Records(vec![fault]), "record_key"),
+            (ApiError::BodyTooLarge { max: 5 }, "body_too_large"),
+            (ApiError::Shared(Arc::new(ApiError::Busy)), "busy"),
+            (ApiError::Storage(StorageError::new(StorageErrorKind::Unavailable, "")), "store_unavailable"),
+        ] {
+            assert_eq!(error.reason(), reason);
+        }
+    }
 
     #[test]
     fn nothing_from_inside_is_shown() {

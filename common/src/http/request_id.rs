@@ -7,7 +7,7 @@ use rocket::http::Header;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Data, Response, async_trait};
 
-use super::ClientAddress;
+use super::{ClientAddress, refusal};
 
 /// The headers that a client may name a request with, and in which the id comes back.
 const HEADERS: [&str; 2] = ["Govuk-Request-Id", "X-Request-Id"];
@@ -91,6 +91,7 @@ impl Fairing for RequestLog {
             path = started.path,
             status = response.status().code,
             address = ClientAddress::of(request).0.map(tracing::field::display),
+            reason = refusal::reason(request),
             micros = u64::try_from(started.at.elapsed().as_micros()).unwrap_or(u64::MAX),
         );
     }

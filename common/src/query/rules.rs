@@ -17,7 +17,8 @@ const SMALLER_ANSWER: &str =
     "ask for a shorter span, longer periods, fewer columns, or fewer or shorter groups";
 
 /// A rule that a query breaks; `Display` is the message for the client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "query_")]
 #[expect(missing_docs, reason = "each variant's message says what it is")]
 pub enum InvalidQuery {
     #[error("An unrecognised parameter was provided")]

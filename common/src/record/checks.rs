@@ -10,15 +10,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
-use super::schema::{RecordSchema, Violation};
+use super::schema::{RecordSchema, Violation, Violations};
 use super::sent::{SentRecord, SentValue, whole_floats_to_ints};
 use super::{Record, RecordId};
 use crate::field::{ReservedKey, is_field_name};
+use crate::limits::{FIELD_NAME_BYTES, RECORD_FIELDS, VALUE_BYTES};
 use crate::timestamp::{InvalidTimestamp, Timestamp};
 use crate::value::{Value, ValueRef};
 
 /// A fault of a record; `Display` is the message for the client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "record_")]
 pub enum InvalidRecord {
     /// It violates the bucket's schema.
     #[error("record {index}{}: {}", .violation.pointer, .violation.message)]
@@ -27,6 +29,15 @@ pub enum InvalidRecord {
         index: usize,
         /// What is wrong.
         violation: Violation,
+    },
+    // DIFFERENCE: Backdrop listed every violation.
+    /// There are more violations than are listed.
+    #[error("record {index}: {more} more violations of the schema are not listed")]
+    MoreViolations {
+        /// Its place in the request, from 0.
+        index: usize,
+        /// How many.
+        more: usize,
     },
     /// Fields that make the `_id` are missing.
     #[error("The following required id fields are missing: {}", .0.join(", "))]
@@ -82,7 +93,7 @@ impl InvalidRecord {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Schema { violation, .. } => violation.key(),
-            Self::MissingIdFields(_) | Self::Unchecked { .. } => None,
+            Self::MoreViolations { .. } | Self::MissingIdFields(_) | Self::Unchecked { .. } => None,
             Self::NotADate { key }
             | Self::NoSuchDate { key, .. }
             | Self::Key(key)
@@ -171,7 +182,10 @@ impl<'a, S: RecordSink> RecordChecks<'a, S> {
             self.unchecked += 1;
             return;
         }
-        if let Some(schema) = self.schema {
+        // DIFFERENCE: a schema does not see a record that is refused for its size alone.
+        if let Some(schema) = self.schema
+            && is_seen(record)
+        {
             self.faults.schema(self.checked, schema.violations(record.to_json()));
         }
         self.checked += 1;
@@ -240,7 +254,7 @@ fn merged_violations(
     id: &RecordId,
     stored: &Record,
     sent: &SentRecord<'_>,
-) -> Vec<Violation> {
+) -> Violations {
     let mut merged = serde_json::Map::new();
     if let Some(timestamp) = stored.timestamp {
         merged.insert("_timestamp".to_owned(), Json::String(timestamp.to_string()));
@@ -251,12 +265,22 @@ fn merged_violations(
     }
     merged.extend(sent.to_json());
     let without_id = schema.violations(merged.clone());
-    if without_id.is_empty() {
+    if without_id.len() == 0 {
         return without_id;
     }
     merged.insert("_id".to_owned(), Json::String(id.to_string()));
     let with_id = schema.violations(merged);
     if with_id.len() < without_id.len() { with_id } else { without_id }
+}
+
+/// Whether a record is small enough for a schema to look at.
+fn is_seen(record: &SentRecord<'_>) -> bool {
+    let fields = record.fields();
+    fields.len() <= RECORD_FIELDS + ReservedKey::ALL.len()
+        && fields.iter().all(|(key, value)| {
+            key.len() <= FIELD_NAME_BYTES
+                && !matches!(value, SentValue::Text(text) if text.len() > VALUE_BYTES)
+        })
 }
 
 /// What becomes of an `_id` that was sent.
@@ -284,9 +308,9 @@ impl Faults {
         self.schema.len() + usize::from(self.auto_ids.is_some()) + self.dates.len() + self.record.len()
     }
 
-    fn schema(&mut self, index: usize, violations: Vec<Violation>) {
-        let fault = |violation| InvalidRecord::Schema { index, violation };
-        self.schema.extend(violations.into_iter().map(fault));
+    fn schema(&mut self, index: usize, Violations { first, more }: Violations) {
+        self.schema.extend(first.into_iter().map(|violation| InvalidRecord::Schema { index, violation }));
+        self.schema.extend((more > 0).then_some(InvalidRecord::MoreViolations { index, more }));
     }
 
     /// The id made of the base64 of the values as sent, joined with dots. One message for the

@@ -3,6 +3,8 @@
 //! Numbers keep their text, because an integer past 64 bits must be refused and not rounded, and
 //! because `auto_ids` are made of values "as sent".
 
+mod nested;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -49,15 +51,14 @@ impl<'a> SentValue<'a> {
     }
 
     /// The value for a schema to see. A whole number is an integer however it is spelled: `5.0`
-    /// satisfies `"type": "integer"` in every draft.
+    /// satisfies `"type": "integer"` in every draft. Of what is nested it sees the beginning.
     pub(crate) fn to_json(&self) -> Json {
         match self {
             Self::Null => Json::Null,
             Self::Bool(value) => Json::Bool(*value),
             Self::Text(text) => Json::String(text.clone().into_owned()),
-            Self::Number(text) | Self::Nested(text) => {
-                whole_floats_to_ints(serde_json::from_str(text).unwrap_or(Json::Null))
-            }
+            Self::Number(text) => whole_floats_to_ints(serde_json::from_str(text).unwrap_or(Json::Null)),
+            Self::Nested(text) => whole_floats_to_ints(nested::beginning(text)),
         }
     }
 }
@@ -125,7 +126,8 @@ impl<'a> SentRecord<'a> {
 }
 
 /// Why a body holds no records.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "body_")]
 pub enum InvalidBody {
     /// There is no body.
     #[error("Expected JSON request body but received zero bytes.")]

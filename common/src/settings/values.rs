@@ -1,6 +1,8 @@
 //! The values that were found in the file and the variables, and how each is checked.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::str::FromStr;
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -10,11 +12,14 @@ use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 use super::InvalidSetting;
+use crate::plain_file;
 use crate::storage::DatabaseUrl;
 
 const PREFIX: &str = "BACKDROP_";
 const CONFIG_VARIABLE: &str = "BACKDROP_CONFIG";
 const CONFIG_FILE: &str = "backdrop.toml";
+/// The largest that the file may be.
+const CONFIG_FILE_BYTES: usize = 1 << 20;
 /// Variables that start with the prefix and are no settings: where the file is, and what tests use.
 const NOT_SETTINGS: [&str; 2] = ["config", "test_"];
 
@@ -29,9 +34,16 @@ impl Values {
     pub(super) fn read() -> Result<Self, InvalidSetting> {
         let file = Env::var(CONFIG_VARIABLE);
         if let Some(file) = &file
-            && !std::path::Path::new(file).is_file()
+            && !Path::new(file).exists()
         {
             return Err(InvalidSetting::NoSuchFile(file.clone()));
+        }
+        let path = file.as_deref().unwrap_or(CONFIG_FILE);
+        match plain_file::read(Path::new(path), CONFIG_FILE_BYTES) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(InvalidSetting::Unreadable { file: path.to_owned(), error });
+            }
+            _ => {}
         }
         // Variables stay text: figment would read a token of digits as a number.
         let variables: BTreeMap<String, String> = Env::prefixed(PREFIX)

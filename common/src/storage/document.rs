@@ -17,9 +17,10 @@ use serde::{Serialize, Serializer};
 use self::encoding::{append, append_document};
 pub use self::names::{Names, NamesSeen};
 use super::{StorageError, StorageErrorKind, StoredRecord};
-use crate::field::UPDATED_AT;
+use crate::field::{ReservedKey, UPDATED_AT, is_field_name};
 use crate::period::Period;
 use crate::record::{Record, RecordId};
+use crate::shown::beginning;
 use crate::timestamp::Timestamp;
 use crate::value::ValueRef;
 
@@ -86,10 +87,18 @@ pub(crate) fn read_foreign(bytes: &[u8], now: Timestamp) -> Result<StoredRecord,
     if record.get(TIMESTAMP).is_some() {
         return Err(damaged("_timestamp is not a time"));
     }
+    if let Some((key, _)) = record.fields.iter().find(|(key, _)| !is_key(key)) {
+        return Err(damaged(format!("\"{}\" is no key that a record may have", beginning(key))));
+    }
     match record.fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         Some(pair) => Err(damaged(format!("it has \"{}\" twice", pair[0].0))),
         None => Ok(stored),
     }
+}
+
+/// Whether a client could have sent the key.
+fn is_key(key: &str) -> bool {
+    is_field_name(key) && (!key.starts_with('_') || ReservedKey::parse(key).is_some())
 }
 
 fn is_derived(key: &str) -> bool {

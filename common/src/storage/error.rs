@@ -7,7 +7,8 @@ use crate::query::InvalidQuery;
 use crate::room::NoRoom;
 
 /// What a caller can make of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "store_")]
 pub enum StorageErrorKind {
     /// What the call is about does not exist.
     NotFound,

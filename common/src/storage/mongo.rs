@@ -49,7 +49,8 @@ use super::sequence::Sequence;
 use super::url::{MongoUrl, StorageOptions};
 use super::{
     BucketSave, Changed, Documents, MigrationMode, MigrationReport, RecordChange, RecordPages, Row,
-    StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, WantedNames, collection,
+    StorageEngine, StorageError, StorageErrorKind, Stored, StoredRecord, UnreadableBucket, WantedNames,
+    collection,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine, AuditPosition};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -150,6 +151,10 @@ impl StorageEngine for MongoEngine {
 
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {
         self.again(|| registry::buckets(&self.connection.database)).await
+    }
+
+    async fn unreadable_buckets(&self) -> Result<Vec<UnreadableBucket>, StorageError> {
+        self.again(|| registry::unreadable(&self.connection.database)).await
     }
 
     async fn save_buckets(&self, buckets: Vec<BucketSave>) -> Result<(), StorageError> {

@@ -10,13 +10,17 @@
 //! What the original wrote reads too: numbers in any of BSON's types, a schema as a document, names
 //! that mean nothing to us, and the bearer token itself where we keep its hash.
 
-use bson::{Bson, Document};
+use bson::raw::RawDocument;
+use bson::{Bson, Document, RawBsonRef};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::bucket::seed::{BucketSeed, InvalidBucket, parse_seed};
 use crate::bucket::{
-    Bucket, BucketConfig, BucketName, BucketTokens, InvalidBucketName, RetiringToken, UploadFormat,
+    Bucket, BucketConfig, BucketName, BucketTokens, InvalidBucketName, RetiringToken, SchemaText,
+    UploadFormat,
 };
+use crate::limits::{DUMP_ENTRY_BYTES, SCHEMA_DEPTH};
+use crate::record::schema::RecordSchema;
 use crate::timestamp::Timestamp;
 use crate::token::{DamagedTokenHash, TokenHash};
 use crate::user::{GrantChange, InvalidUser, User};
@@ -30,6 +34,8 @@ pub(crate) const BEARER_TOKEN: &str = "bearer_token";
 pub(crate) const TOKEN_HASH: &str = "token_hash";
 /// Where we keep those that end by themselves.
 pub(crate) const RETIRING_TOKENS: &str = "retiring_tokens";
+/// How deep a document may be nested: a schema in a configuration.
+const MAX_DEPTH: usize = SCHEMA_DEPTH + 1;
 /// When one of them ends.
 const UNTIL: &str = "until";
 
@@ -39,6 +45,15 @@ pub(crate) enum InvalidRegistryDocument {
     /// It is no BSON document at all.
     #[error("it is damaged: {0}")]
     Damaged(String),
+    /// It has more bytes than any of ours.
+    #[error("an entry of {} bytes, and at most {} are taken", .0, DUMP_ENTRY_BYTES)]
+    TooLarge(usize),
+    /// A bucket is in a dump twice.
+    #[error("bucket \"{0}\" is there already")]
+    Twice(BucketName),
+    /// It is nested deeper than any of ours.
+    #[error("it is nested more than {MAX_DEPTH} deep")]
+    TooDeep,
     /// A bucket's configuration has a fault.
     #[error("bucket {name}: {fault}")]
     Bucket {
@@ -68,9 +83,39 @@ pub(crate) enum InvalidRegistryDocument {
     },
 }
 
-/// Reads the bytes of a document.
+/// Reads the bytes of a document, within bounds: whoever makes a dump may nest as deep as they like.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Document, InvalidRegistryDocument> {
-    Document::from_reader(bytes).map_err(|error| InvalidRegistryDocument::Damaged(error.to_string()))
+    if bytes.len() > DUMP_ENTRY_BYTES {
+        return Err(InvalidRegistryDocument::TooLarge(bytes.len()));
+    }
+    let damaged = |error: &dyn std::fmt::Display| InvalidRegistryDocument::Damaged(error.to_string());
+    let document = RawDocument::from_bytes(bytes).map_err(|error| damaged(&error))?;
+    if is_deeper(document, MAX_DEPTH).map_err(|error| damaged(&error))? {
+        return Err(InvalidRegistryDocument::TooDeep);
+    }
+    Document::try_from(document).map_err(|error| damaged(&error))
+}
+
+/// Whether a document is nested deeper than so much.
+fn is_deeper(document: &RawDocument, most: usize) -> Result<bool, bson::error::Error> {
+    let mut open = vec![document.iter_elements()];
+    while let Some(last) = open.last_mut() {
+        let Some(element) = last.next() else {
+            open.pop();
+            continue;
+        };
+        let inner = match element?.value()? {
+            RawBsonRef::Document(inner) => inner,
+            RawBsonRef::Array(inner) => RawDocument::from_bytes(inner.as_bytes())?,
+            RawBsonRef::JavaScriptCodeWithScope(code) => code.scope,
+            _ => continue,
+        };
+        if open.len() == most {
+            return Ok(true);
+        }
+        open.push(inner.iter_elements());
+    }
+    Ok(false)
 }
 
 /// The bytes of a document that was encoded here.
@@ -115,7 +160,7 @@ pub(crate) fn encode_bucket(config: &BucketConfig, tokens: &BucketTokens) -> Doc
         "upload_filters": upload_filters.clone(),
         "max_age_expected": max_age_expected.map(number),
         // As text: the keys of a schema may start with a dollar sign, which MongoDB refuses.
-        "schema": schema.as_ref().map(Json::to_string),
+        "schema": schema.as_ref().map(SchemaText::as_str),
     };
     document.extend(encode_tokens(tokens));
     document
@@ -137,14 +182,18 @@ fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The bucket of a document.
+/// The bucket of a document. Whether its schema is one is not looked at; who takes a document from elsewhere
+/// has [`check_schema`] do that.
 pub(crate) fn decode_bucket(document: &Document) -> Result<Bucket, InvalidRegistryDocument> {
     let mut settings = settings(document);
+    let schema = stored_schema(document);
     let hash = settings.remove(TOKEN_HASH);
     settings.remove(RETIRING_TOKENS);
     let name = settings.get("name").map_or_else(|| "without a name".to_owned(), Json::to_string);
-    let BucketSeed { config, token, .. } =
-        parse_seed(None, settings).map_err(|fault| InvalidRegistryDocument::Bucket { name, fault })?;
+    let of_bucket = |fault| InvalidRegistryDocument::Bucket { name: name.clone(), fault };
+    let schema = schema.map_err(of_bucket)?;
+    let BucketSeed { mut config, token, .. } = parse_seed(None, settings).map_err(of_bucket)?;
+    config.schema = schema;
     let damaged = |fault| InvalidRegistryDocument::Token { name: config.name.clone(), fault };
     let mut tokens = BucketTokens::default();
     // What is kept in the form of the original is as if it were sent now.
@@ -154,6 +203,30 @@ pub(crate) fn decode_bucket(document: &Document) -> Result<Bucket, InvalidRegist
     }
     tokens.retiring = retiring(document).map_err(damaged)?;
     Ok(Bucket { config, tokens })
+}
+
+/// Checks that the schema of a bucket, if it has one, is one that may be saved.
+pub(crate) fn check_schema(config: &BucketConfig) -> Result<(), InvalidRegistryDocument> {
+    let Some(schema) = &config.schema else { return Ok(()) };
+    let checked =
+        schema.parse().map_err(|error| error.to_string()).and_then(|schema| RecordSchema::compile(&schema));
+    checked.map(drop).map_err(|reason| InvalidRegistryDocument::Bucket {
+        name: format!("\"{}\"", config.name),
+        fault: InvalidBucket::Schema { index: None, reason },
+    })
+}
+
+/// The schema of a document: our text, or what the original had in its place.
+fn stored_schema(document: &Document) -> Result<Option<SchemaText>, InvalidBucket> {
+    let fault = |given: &str| InvalidBucket::schema_is_no_object(given);
+    match document.get("schema") {
+        None | Some(Bson::Null) => Ok(None),
+        Some(Bson::String(text)) => {
+            SchemaText::stored(text).map(Some).ok_or_else(|| fault(&format!("{text:?}")))
+        }
+        Some(Bson::Document(schema)) => Ok(Some(Json::Object(object(schema)).into())),
+        Some(other) => Err(fault(&json(other).to_string())),
+    }
 }
 
 /// The tokens that retire, of which a document of an earlier version says nothing.
@@ -174,7 +247,8 @@ fn retiring(document: &Document) -> Result<Vec<RetiringToken>, DamagedTokenHash>
 
 /// A document as an entry of a seed file.
 fn settings(document: &Document) -> Map<String, Json> {
-    let mut settings = object(document);
+    let others = document.iter().filter(|(key, _)| *key != "schema");
+    let mut settings: Map<String, Json> = others.map(|(key, value)| (key.clone(), json(value))).collect();
     if let Some(id) = settings.remove(ID)
         && !settings.contains_key("name")
     {
@@ -183,11 +257,6 @@ fn settings(document: &Document) -> Map<String, Json> {
     // A bucket with an empty token took no writes, as one without.
     if settings.get(BEARER_TOKEN).is_some_and(|token| token == "") {
         settings.remove(BEARER_TOKEN);
-    }
-    if let Ok(schema) = document.get_str("schema") {
-        // What is no JSON stays text, which is refused as a schema.
-        let schema = serde_json::from_str(schema).unwrap_or_else(|_| schema.into());
-        settings.insert("schema".to_owned(), schema);
     }
     settings
 }
@@ -267,11 +336,14 @@ mod tests {
             upload_format: UploadFormat::Excel,
             upload_filters: vec!["first_sheet".to_owned()],
             max_age_expected: None,
-            schema: Some(json!({
-                "$schema": "http://json-schema.org/draft-04/schema#",
-                "definitions": {"a.b": {"type": "number", "minimum": 0.5}},
-                "properties": {"size": {"$ref": "#/definitions/a.b"}},
-            })),
+            schema: Some(
+                json!({
+                    "$schema": "http://json-schema.org/draft-04/schema#",
+                    "definitions": {"a.b": {"type": "number", "minimum": 0.5}},
+                    "properties": {"size": {"$ref": "#/definitions/a.b"}},
+                })
+                .into(),
+            ),
             ..BucketConfig::new(name("foo"))
         }
     }
@@ -318,7 +390,7 @@ mod tests {
         assert_eq!(bucket.name(), &name("foo"));
         assert_eq!(bucket.config.cap(), Some(5040));
         assert_eq!(bucket.config.max_age_expected, Some(86_400));
-        assert_eq!(bucket.config.schema, Some(json!({"properties": {"aa": {"minLength": 1}}})));
+        assert_eq!(bucket.config.schema, Some(json!({"properties": {"aa": {"minLength": 1}}}).into()));
         assert!(bucket.tokens.allows("tok-foo", Timestamp::MIN));
     }
 
@@ -358,7 +430,7 @@ mod tests {
             bucket(doc! {"_id": "foo", "retiring_tokens": "secret"}),
             bucket(doc! {"_id": "foo", "retiring_tokens": [{"token_hash": "sha256:secret"}]}),
             bucket(doc! {"_id": "foo", "schema": "{"}),
-            bucket(doc! {"_id": "foo", "schema": "{\"type\": \"nonsense\"}"}),
+            bucket(doc! {"_id": "foo", "schema": 5}),
             user(doc! {"buckets": []}),
             user(doc! {"_id": 5}),
             user(doc! {"_id": "a@b", "buckets": "foo"}),
@@ -378,7 +450,7 @@ mod tests {
         bucket "foo": a stored token hash is damaged
         bucket "foo": a stored token hash is damaged
         bucket "foo": schema must be a JSON object or null, not "{"
-        bucket "foo": schema is not a JSON Schema: "nonsense" is not valid under any of the schemas listed in the 'anyOf' keyword
+        bucket "foo": schema must be a JSON object or null, not 5
         a user: "" is not an email address: text with one "@" and no white space
         a user: "" is not an email address: text with one "@" and no white space
         user a@b: buckets must be a list of bucket names

@@ -17,6 +17,7 @@
 
 mod answer;
 mod audit;
+mod configs;
 mod connections;
 mod error;
 mod layout;
@@ -41,6 +42,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use self::answer::{Asked, fields_of_groups, fields_of_records, is_for_views};
+use self::configs::Configs;
 use self::connections::{Connections, Interest};
 use self::stream::{STREAMS, Stream};
 pub(super) use self::views::ViewLimits;
@@ -49,7 +51,7 @@ use self::writer::{PATIENCE, Writer};
 use super::{
     BucketSave, Changed, Documents, MigrationMode, MigrationReport, NewRecords, RecordChange, RecordPages,
     Revision, Row, StorageEngine, StorageError, StorageErrorKind, StorageOptions, Stored, StoredRecord,
-    WantedNames, pages,
+    UnreadableBucket, WantedNames, pages,
 };
 use crate::audit::{AuditEntry, AuditFilter, AuditLine};
 use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName, TokenChange};
@@ -72,6 +74,7 @@ pub struct SqliteEngine {
     /// How long a page of those may wait to be taken.
     patience: Duration,
     views: Arc<Views>,
+    configs: Arc<Configs>,
 }
 
 /// Readers at once, for each processor: they wait for the disk at times.
@@ -107,6 +110,7 @@ impl SqliteEngine {
             streaming: Arc::new(Semaphore::new(STREAMS)),
             patience: pages::PATIENCE,
             views: Arc::new(Views::new(limits)),
+            configs: Arc::default(),
         })
     }
 
@@ -227,11 +231,12 @@ impl StorageEngine for SqliteEngine {
 
     async fn bucket(&self, address: &BucketAddress) -> Result<Option<Bucket>, StorageError> {
         // Every request begins with this, and to change threads would take much longer.
-        if let Some(found) = self.connections.look_up(|connection| registry::bucket(connection, address)) {
+        let look = |connection: &rusqlite::Connection| registry::bucket(connection, &self.configs, address);
+        if let Some(found) = self.connections.look_up(look) {
             return Ok(found);
         }
-        let address = address.clone();
-        self.read(move |connection| registry::bucket(connection, &address)).await
+        let (configs, address) = (Arc::clone(&self.configs), address.clone());
+        self.read(move |connection| registry::bucket(connection, &configs, &address)).await
     }
 
     async fn bucket_with_revision(
@@ -241,17 +246,21 @@ impl StorageEngine for SqliteEngine {
         // As above, but of one snapshot.
         let look = |connection: &rusqlite::Connection| {
             let snapshot = connection.unchecked_transaction()?;
-            registry::bucket_with_revision(&snapshot, address)
+            registry::bucket_with_revision(&snapshot, &self.configs, address)
         };
         if let Some(found) = self.connections.look_up(look) {
             return Ok(found);
         }
-        let address = address.clone();
-        self.read(move |connection| registry::bucket_with_revision(connection, &address)).await
+        let (configs, address) = (Arc::clone(&self.configs), address.clone());
+        self.read(move |connection| registry::bucket_with_revision(connection, &configs, &address)).await
     }
 
     async fn buckets(&self) -> Result<Vec<Bucket>, StorageError> {
         self.read(registry::buckets).await
+    }
+
+    async fn unreadable_buckets(&self) -> Result<Vec<UnreadableBucket>, StorageError> {
+        self.read(registry::unreadable).await
     }
 
     async fn save_buckets(&self, buckets: Vec<BucketSave>) -> Result<(), StorageError> {

@@ -1,6 +1,8 @@
 //! A dump that is read: its files, and what its manifest says about them if it has one.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +11,11 @@ use super::manifest::{Contents, Manifest};
 use super::reader::DumpFault;
 use super::{Step, TransferError, Watcher, blocking};
 use crate::bucket::Bucket;
+use crate::limits::{DUMP_ENTRIES, DUMP_REGISTRY_BYTES};
 use crate::storage::collection::{AUDIT, BUCKETS, USERS};
-use crate::storage::registry_document::{InvalidRegistryDocument, decode_bucket, decode_user, parse};
+use crate::storage::registry_document::{
+    InvalidRegistryDocument, check_schema, decode_bucket, decode_user, parse,
+};
 use crate::timestamp::Timestamp;
 use crate::user::User;
 
@@ -20,8 +25,8 @@ const REPORTED: u64 = 1 << 20;
 /// A dump of one database.
 pub(super) struct Dump {
     files: BTreeMap<String, DumpFile>,
-    /// Dumps of other programs have none.
-    manifest: Option<Manifest>,
+    /// What its manifest says that they hold; dumps of other programs have none.
+    manifest: Option<HashMap<String, Contents>>,
 }
 
 /// A file of records, or of the audit log, that was read to its end and checked.
@@ -39,7 +44,7 @@ impl Dump {
             let there: Vec<&str> = files.keys().map(String::as_str).collect();
             manifest.check_names(&there, folder)?;
         }
-        Ok(Self { files, manifest })
+        Ok(Self { files, manifest: manifest.map(Manifest::into_contents) })
     }
 
     /// The collections of records.
@@ -48,9 +53,27 @@ impl Dump {
         self.files.keys().map(String::as_str).filter(move |collection| !others.contains(collection))
     }
 
-    /// The buckets that it configures.
+    /// Whether it has a file of a collection of records.
+    pub(super) fn has_records(&self, collection: &str) -> bool {
+        self.files.contains_key(collection) && ![BUCKETS, USERS, AUDIT].contains(&collection)
+    }
+
+    /// The buckets that it configures, each once.
     pub(super) fn buckets(&self) -> Result<Vec<Bucket>, TransferError> {
-        self.registry(BUCKETS, |bytes| decode_bucket(&parse(bytes)?))
+        let names = RefCell::new(HashSet::new());
+        self.registry(BUCKETS, |bytes| {
+            let bucket = decode_bucket(&parse(bytes)?)?;
+            if !names.borrow_mut().insert(bucket.name().clone()) {
+                return Err(InvalidRegistryDocument::Twice(bucket.name().clone()));
+            }
+            Ok(bucket)
+        })
+    }
+
+    /// Checks the schema of a bucket that it configures.
+    pub(super) fn check_schema(&self, bucket: &Bucket) -> Result<(), TransferError> {
+        let path = self.files.get(BUCKETS).map(|file| file.path.clone()).unwrap_or_default();
+        check_schema(&bucket.config).map_err(|fault| TransferError::Schema { path, fault: fault.to_string() })
     }
 
     /// The users in it.
@@ -67,8 +90,13 @@ impl Dump {
         let mut reader = file.open()?;
         let mut read = Vec::new();
         while let Some((offset, bytes)) = reader.read().map_err(|fault| file.damaged(fault))? {
-            let fault = |fault| file.damaged(DumpFault::document(offset, fault));
-            read.push(decode(bytes).map_err(fault)?);
+            let fault = |fault: &dyn Display| file.damaged(DumpFault::document(offset, fault));
+            if offset > DUMP_REGISTRY_BYTES as u64 || read.len() == DUMP_ENTRIES {
+                let most =
+                    format!("more than {DUMP_ENTRIES} entries, or than {DUMP_REGISTRY_BYTES} bytes of them");
+                return Err(fault(&most));
+            }
+            read.push(decode(bytes).map_err(|error| fault(&error))?);
         }
         self.check(collection, &reader.contents(), file)?;
         Ok(read)
@@ -102,7 +130,7 @@ impl Dump {
         watcher: &Watcher,
     ) -> Result<Option<VerifiedFile>, TransferError> {
         let Some(file) = self.files.get(collection) else { return Ok(None) };
-        let expected = self.manifest.as_ref().and_then(|manifest| manifest.contents(collection));
+        let expected = self.expected(collection);
         watcher.begin(
             Step::Verify,
             collection,
@@ -115,10 +143,14 @@ impl Dump {
     }
 
     fn check(&self, collection: &str, contents: &Contents, file: &DumpFile) -> Result<(), TransferError> {
-        match self.manifest.as_ref().and_then(|manifest| manifest.contents(collection)) {
+        match self.expected(collection) {
             Some(expected) => contents.check(expected, &file.path),
             None => Ok(()),
         }
+    }
+
+    fn expected(&self, collection: &str) -> Option<&Contents> {
+        self.manifest.as_ref()?.get(collection)
     }
 }
 

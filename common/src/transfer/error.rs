@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::reader::DumpFault;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, UnreadableBucket};
 
 /// An export or a restore failed. `Display` has no token and no hash in it.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,12 @@ pub enum TransferError {
         /// What there is.
         known: Vec<String>,
     },
+    /// A link in a dump leads to what is no part of it.
+    #[error("{} is a link that leads out of the dump", .0.display())]
+    LeadsElsewhere(PathBuf),
+    /// A bucket of the store cannot be exported.
+    #[error("{0}; delete the bucket, or leave it out with --exclude")]
+    Unreadable(UnreadableBucket),
     /// An export was not finished.
     #[error("{} was not finished: the export was cut off, and must be made again", .0.display())]
     CutOff(PathBuf),
@@ -61,6 +67,14 @@ pub enum TransferError {
         path: PathBuf,
         /// Where and what.
         fault: DumpFault,
+    },
+    /// A bucket has a schema that may not be saved.
+    #[error("{}: {fault}", .path.display())]
+    Schema {
+        /// The file of the configurations.
+        path: PathBuf,
+        /// Which bucket, and what is wrong with its schema.
+        fault: String,
     },
     /// A file is whole and not the one that was exported.
     #[error("{}: {difference}", .path.display())]

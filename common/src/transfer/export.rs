@@ -47,11 +47,16 @@ pub async fn export(
     options: &ExportOptions,
     watcher: &Watcher,
 ) -> Result<Moved, TransferError> {
+    let unreadable = engine.unreadable_buckets().await?;
     let mut buckets = engine.buckets().await?;
     let collections: Vec<String> =
         buckets.iter().map(|bucket| collection::of_bucket(bucket.name())).collect();
     options.selection.check(collections.iter().map(String::as_str).chain([USERS, AUDIT]))?;
     buckets.retain(|bucket| options.selection.includes(&collection::of_bucket(bucket.name())));
+    // Whoever restores the export would miss it.
+    if let Some(bucket) = unreadable.into_iter().find(|bucket| options.selection.includes(&bucket.name)) {
+        return Err(TransferError::Unreadable(bucket));
+    }
     let users = if options.selection.includes(USERS) { Some(engine.users().await?) } else { None };
 
     let mut export = Export::begin(folder, options)?;

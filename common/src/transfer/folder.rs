@@ -12,6 +12,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::TransferError;
 use super::error::at;
 use super::reader::{DumpFault, DumpReader};
+use crate::plain_file;
 use crate::storage::collection::META;
 
 const DATA: &str = ".bson";
@@ -81,7 +82,7 @@ impl DumpFile {
 
     /// Opens the file to read its documents.
     pub(super) fn open(&self) -> Result<FileReader, TransferError> {
-        let file = File::open(&self.path).map_err(at("read", &self.path))?;
+        let file = plain_file::open(&self.path).map_err(at("read", &self.path))?;
         let file = BufReader::with_capacity(BUFFER, file);
         Ok(DumpReader::new(if self.gzip {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file)))
@@ -140,19 +141,23 @@ pub(super) fn files(
     database: &DatabaseName,
 ) -> Result<BTreeMap<String, DumpFile>, TransferError> {
     let of_database = folder.join(database.as_str());
+    let root = folder.canonicalize().map_err(at("read", folder))?;
     if !of_database.is_dir() {
         let there = names(folder, Path::is_dir).map_err(at("read", folder))?;
         let (name, folder) = (database.to_string(), folder.to_owned());
         return Err(TransferError::NoSuchDatabase { name, folder, there });
     }
+    stays_inside(&root, &of_database)?;
     let mut files = BTreeMap::new();
-    for name in names(&of_database, Path::is_file).map_err(at("read", &of_database))? {
+    for name in names(&of_database, |_| true).map_err(at("read", &of_database))? {
         let gzip = name.ends_with(GZIP);
         let Some(collection) = name.strip_suffix(GZIP).unwrap_or(&name).strip_suffix(DATA) else { continue };
         if collection == META || collection.starts_with("system.") {
             continue;
         }
         let path = of_database.join(&name);
+        stays_inside(&root, &path)?;
+        plain_file::open(&path).map_err(at("read", &path))?;
         if files.insert(collection.to_owned(), DumpFile { path, gzip }).is_some() {
             return Err(TransferError::Twice(of_database.join(format!("{collection}{DATA}"))));
         }
@@ -160,13 +165,20 @@ pub(super) fn files(
     Ok(files)
 }
 
-/// The names in a folder that are text, sorted; a collection's are.
+/// Refuses links that lead out of a dump: what is there was not dumped.
+fn stays_inside(root: &Path, path: &Path) -> Result<(), TransferError> {
+    let real = path.canonicalize().map_err(at("read", path))?;
+    if real.starts_with(root) { Ok(()) } else { Err(TransferError::LeadsElsewhere(path.to_owned())) }
+}
+
+/// The names in a folder, sorted. Those of collections are text; what is in the others' names that is none is
+/// replaced, so that no collection has them.
 fn names(folder: &Path, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if wanted(&entry.path()) {
-            names.extend(entry.file_name().into_string());
+            names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
     names.sort_unstable();

@@ -3,6 +3,7 @@
 //! While an export is under way its manifest has another name. So one that was cut off is neither
 //! taken for a whole one nor for a dump of another program.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -14,6 +15,8 @@ use sha2::{Digest, Sha256};
 use super::error::at;
 use super::folder::{self, DatabaseName};
 use super::{TransferError, writer};
+use crate::limits::COMMAND_FILE_BYTES;
+use crate::plain_file;
 
 /// The version of the layout. Another one is refused.
 const FORMAT: u32 = 1;
@@ -106,7 +109,7 @@ impl Manifest {
             return Err(TransferError::CutOff(folder.to_owned()));
         }
         let path = folder.join(NAME);
-        let json = match fs::read(&path) {
+        let json = match plain_file::read(&path, COMMAND_FILE_BYTES) {
             Ok(json) => json,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(at("read", &path)(error)),
@@ -131,8 +134,9 @@ impl Manifest {
     /// Checks that a folder has the files of these collections and no others.
     pub(super) fn check_names(&self, there: &[&str], folder: &Path) -> Result<(), TransferError> {
         let exported: Vec<&str> = self.files.iter().map(|file| file.collection.as_str()).collect();
-        let missing = exported.iter().find(|name| !there.contains(name));
-        let added = there.iter().find(|name| !exported.contains(name));
+        let (known, found): (HashSet<_>, HashSet<_>) = (exported.iter().collect(), there.iter().collect());
+        let missing = exported.iter().find(|name| !found.contains(name));
+        let added = there.iter().find(|name| !known.contains(name));
         let difference = match (missing, added) {
             (Some(missing), _) => {
                 format!("the file of the collection {missing}, which was exported, is missing")
@@ -143,8 +147,8 @@ impl Manifest {
         Err(TransferError::Different { path: folder.join(NAME), difference })
     }
 
-    /// What the file of a collection should hold.
-    pub(super) fn contents(&self, collection: &str) -> Option<&Contents> {
-        Some(&self.files.iter().find(|file| file.collection == collection)?.contents)
+    /// What the files should hold, by collection.
+    pub(super) fn into_contents(self) -> HashMap<String, Contents> {
+        self.files.into_iter().map(|file| (file.collection, file.contents)).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! What a restore will do, found out before anything is stored: every file that counts is read to
 //! its end and checked.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::dump::{Dump, VerifiedFile};
@@ -104,12 +105,15 @@ pub async fn plan(
     watcher: &Watcher,
 ) -> Result<RestorePlan, TransferError> {
     let dump = Dump::open(folder, &options.database)?;
-    let known: Vec<BucketName> =
+    let known: BTreeSet<BucketName> =
         engine.buckets().await?.into_iter().map(|bucket| bucket.config.name).collect();
     let mut buckets = chosen_buckets(&dump, &known, &options.selection)?;
+    for configured in buckets.iter().filter_map(|bucket| bucket.configured.as_ref()) {
+        dump.check_schema(configured)?;
+    }
     let mut users = if options.selection.includes(USERS) { dump.users()? } else { Vec::new() };
-    let exists =
-        |name: &BucketName| known.contains(name) || buckets.iter().any(|bucket| bucket.name == *name);
+    let planned: HashSet<&BucketName> = buckets.iter().map(|bucket| &bucket.name).collect();
+    let exists = |name: &BucketName| known.contains(name) || planned.contains(name);
     let left_out = take_unknown_grants(&mut users, exists);
     for bucket in &mut buckets {
         bucket.file = dump.verify(&bucket.collection, now, watcher).await?;
@@ -122,7 +126,7 @@ pub async fn plan(
 /// records in it that the store knows.
 fn chosen_buckets(
     dump: &Dump,
-    known: &[BucketName],
+    known: &BTreeSet<BucketName>,
     selection: &Selection,
 ) -> Result<Vec<PlannedBucket>, TransferError> {
     let mut buckets: Vec<PlannedBucket> = Vec::new();
@@ -131,18 +135,19 @@ fn chosen_buckets(
         let is_new = !known.contains(&name);
         buckets.push(PlannedBucket::new(name, Some(bucket), is_new));
     }
+    let configured: HashSet<BucketName> = buckets.iter().map(|bucket| bucket.name.clone()).collect();
     for name in known {
         let bucket = PlannedBucket::new(name.clone(), None, false);
-        let has_records = dump.collections().any(|collection| collection == bucket.collection);
-        if has_records && !buckets.iter().any(|configured| configured.name == *name) {
+        if dump.has_records(&bucket.collection) && !configured.contains(name) {
             buckets.push(bucket);
         }
     }
     let collections = buckets.iter().map(|bucket| bucket.collection.as_str());
     selection.check(collections.clone().chain(dump.collections()).chain([USERS, AUDIT]))?;
-    let orphans = dump.collections().filter(|collection| {
-        selection.includes(collection) && !collections.clone().any(|known| known == *collection)
-    });
+    let planned: HashSet<&str> = collections.collect();
+    let orphans = dump
+        .collections()
+        .filter(|collection| selection.includes(collection) && !planned.contains(collection));
     let orphans: Vec<String> = orphans.map(str::to_owned).collect();
     if !orphans.is_empty() {
         return Err(TransferError::NoBuckets(orphans));

@@ -23,6 +23,9 @@ use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 use crate::user::User;
 
+#[cfg(unix)]
+mod hostile;
+
 fn name(text: &str) -> BucketName {
     BucketName::parse(text).expect("a name")
 }
@@ -160,7 +163,8 @@ async fn fill(engine: &SqliteEngine) {
         auto_ids: vec!["kind".to_owned()],
         max_age_expected: None,
         schema: Some(
-            serde_json::json!({"$schema": "http://json-schema.org/draft-04/schema#", "type": "object"}),
+            serde_json::json!({"$schema": "http://json-schema.org/draft-04/schema#", "type": "object"})
+                .into(),
         ),
         ..BucketConfig::new(name("full"))
     };

@@ -97,7 +97,7 @@ impl BucketForm {
             upload_format: upload_format.to_owned(),
             upload_filters: config.upload_filters.join(", "),
             max_age_expected: number(config.max_age_expected),
-            schema: config.schema.as_ref().map(|schema| format!("{schema:#}")).unwrap_or_default(),
+            schema: config.schema.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
     }
 
@@ -181,7 +181,7 @@ mod tests {
             upload_format: UploadFormat::Excel,
             upload_filters: vec!["first_sheet".to_owned()],
             max_age_expected: None,
-            schema: Some(json!({"required": ["station"]})),
+            schema: Some(json!({"required": ["station"]}).into()),
             ..BucketConfig::new(name)
         }
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use backdrop_common::http::{ApiError, RequestId};
+use backdrop_common::http::{ApiError, RequestId, refused};
 use backdrop_common::storage::StorageError;
 use rocket::http::{Header, Status};
 use rocket::request::Request;
@@ -13,7 +13,8 @@ use super::message::Message;
 use super::provider::ProviderError;
 
 /// A reason why a page is not shown.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "page_")]
 pub(crate) enum PageError {
     /// Nobody is signed in; leads to signing in and back to this address of ours.
     #[error("Your session has ended")]
@@ -97,6 +98,14 @@ impl PageError {
         }
     }
 
+    /// What is wrong, in a word for the log.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Api(error) => error.reason(),
+            other => other.into(),
+        }
+    }
+
     fn text(&self) -> &'static str {
         match self {
             Self::SignInNeeded { .. } => "Sign in again to go on.",
@@ -165,6 +174,7 @@ fn sign_in_uri(back_to: &str) -> String {
 
 impl<'r> Responder<'r, 'static> for PageError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        refused(request, self.reason());
         if let Self::SignInNeeded { back_to, says_so: false } = &self {
             return Redirect::to(sign_in_uri(back_to)).respond_to(request);
         }

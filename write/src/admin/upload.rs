@@ -124,7 +124,7 @@ async fn preview(
     };
     person.check_form(&form.form_token)?;
     app.uploads.tries.count(&person.email)?;
-    match Reader::of(app, &bucket)?.look(&file, Choice::Preferred).await? {
+    match Reader::of(app, &bucket).await?.look(&file, Choice::Preferred).await? {
         Err(faults) => shown_again(Problem::Faults { file: file.name, faults }),
         Ok(looked) => {
             let owner = Owner { email: person.email.clone(), bucket: bucket.name().clone() };
@@ -175,7 +175,7 @@ async fn store_staged(
     time_column: Option<String>,
     visit: Visit,
 ) -> Result<Result<Receipt, Problem>, PageError> {
-    let reader = Reader::of(app, bucket)?;
+    let reader = Reader::of(app, bucket).await?;
     let file = match app.uploads.staged.take(id, &owner, (app.clock)()) {
         Taken::File(file) => file,
         Taken::Receipt(receipt) => return Ok(Ok(receipt)),
@@ -251,8 +251,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn of(app: &WriteApp, bucket: &Bucket) -> Result<Self, PageError> {
-        let schema = app.schemas.of(&bucket.config)?;
+    async fn of(app: &WriteApp, bucket: &Bucket) -> Result<Self, PageError> {
+        let schema = app.schemas.of(&bucket.config).await?;
         let (config, turns) = (bucket.config.clone(), Arc::clone(&app.uploads.turns));
         Ok(Self { config, schema, turns, limits: Limits::of(app.uploads.max_bytes) })
     }

@@ -164,7 +164,9 @@ fn show_token(token: &SecretString) -> anyhow::Result<()> {
 
 async fn list(engine: &dyn StorageEngine) -> anyhow::Result<()> {
     let now = Timestamp::now();
-    engine.buckets().await?.iter().try_for_each(|bucket| print_line(&line(bucket, now)))
+    engine.buckets().await?.iter().try_for_each(|bucket| print_line(&line(bucket, now)))?;
+    engine.unreadable_buckets().await?.iter().for_each(tell);
+    Ok(())
 }
 
 fn line(Bucket { config, tokens }: &Bucket, now: Timestamp) -> String {

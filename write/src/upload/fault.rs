@@ -205,6 +205,9 @@ fn grouped(number: usize) -> String {
 fn of_record(fault: &InvalidRecord) -> String {
     match fault {
         InvalidRecord::Schema { violation, .. } => violation.message.clone(),
+        InvalidRecord::MoreViolations { more, .. } => {
+            format!("{more} more violations of the bucket's schema are not listed")
+        }
         other => other.to_string(),
     }
 }
@@ -296,6 +299,7 @@ fn of_record_hint(fault: &InvalidRecord) -> Option<String> {
         InvalidRecord::Id(_) => "An id is text without spaces.",
         InvalidRecord::Schema { .. } => "This is a rule of this bucket only.",
         InvalidRecord::NoSuchDate { .. }
+        | InvalidRecord::MoreViolations { .. }
         | InvalidRecord::Key(_)
         | InvalidRecord::ReservedKey(_)
         | InvalidRecord::Unchecked { .. }

@@ -71,7 +71,7 @@ async fn a_configuration_is_kept_and_replaced_whole(engine: &dyn StorageEngine) 
         upload_format: UploadFormat::Excel,
         upload_filters: vec!["some.filter".to_owned()],
         max_age_expected: None,
-        schema: Some(serde_json::json!({"type": "object", "required": ["kind"]})),
+        schema: Some(serde_json::json!({"type": "object", "required": ["kind"]}).into()),
         ..addressed("replaced", "replaced group", "replaced type")
     };
     let bucket = TestBucket::configured(engine, full.clone()).await;

@@ -19,7 +19,7 @@ use crate::storage::registry_document::{
     BEARER_TOKEN, InvalidRegistryDocument, RETIRING_TOKENS, TOKEN_HASH, decode_bucket, decode_user,
     encode_bucket, encode_tokens, encode_user,
 };
-use crate::storage::{BucketSave, Expected, StorageError, StorageErrorKind};
+use crate::storage::{BucketSave, Expected, StorageError, StorageErrorKind, UnreadableBucket};
 use crate::user::{GrantChange, User};
 
 /// Says of a bucket that its collection is prepared, and how; see [`super::layout`].
@@ -43,12 +43,34 @@ pub(super) async fn bucket(
     Ok(found.as_ref().map(decode_bucket).transpose()?)
 }
 
-/// All buckets, in the order in which they were first saved. Those that the original Backdrop saved
-/// come first, by name.
+/// All buckets that can be read, in the order in which they were first saved. Those that the original
+/// Backdrop saved come first, by name.
 pub(super) async fn buckets(database: &Database) -> Result<Vec<Bucket>, StorageError> {
+    let (buckets, unreadable) = readable(database).await?;
+    unreadable.iter().for_each(UnreadableBucket::log);
+    Ok(buckets)
+}
+
+/// Those that cannot.
+pub(super) async fn unreadable(database: &Database) -> Result<Vec<UnreadableBucket>, StorageError> {
+    readable(database).await.map(|(_, unreadable)| unreadable)
+}
+
+async fn readable(database: &Database) -> Result<(Vec<Bucket>, Vec<UnreadableBucket>), StorageError> {
     let buckets = database.collection::<Document>(BUCKETS);
-    all(buckets.find(doc! {}).sort(doc! { SEQ: 1, "_id": 1 }).max_time(REGISTRY_TIME).await?, decode_bucket)
-        .await
+    let found = buckets.find(doc! {}).sort(doc! { SEQ: 1, "_id": 1 }).max_time(REGISTRY_TIME).await?;
+    let decode = |document: &Document| {
+        let name = document.get("_id").map(ToString::to_string).unwrap_or_default();
+        Ok(decode_bucket(document).map_err(|error| UnreadableBucket::new(name, &error)))
+    };
+    let (mut buckets, mut unreadable) = (Vec::new(), Vec::new());
+    for decoded in all(found, decode).await? {
+        match decoded {
+            Ok(bucket) => buckets.push(bucket),
+            Err(bucket) => unreadable.push(bucket),
+        }
+    }
+    Ok((buckets, unreadable))
 }
 
 /// All users, by email.

@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
+use super::configs::{self, Configs};
 use super::tokens::StoredTokens;
 use super::{layout, tokens, views};
-use crate::bucket::{Bucket, BucketAddress, BucketName};
-use crate::storage::{BucketSave, Revision, StorageError, StorageErrorKind};
+use crate::bucket::{Bucket, BucketAddress, BucketConfig, BucketName};
+use crate::storage::{BucketSave, Revision, StorageError, StorageErrorKind, UnreadableBucket};
 use crate::user::{GrantChange, User};
 
 /// What the tables of a bucket are called after, and what the store keeps of it.
@@ -36,47 +37,68 @@ pub(super) fn not_found(bucket: &BucketName) -> StorageError {
 
 pub(super) fn bucket(
     connection: &Connection,
+    configs: &Configs,
     address: &BucketAddress,
 ) -> Result<Option<Bucket>, StorageError> {
+    let stored = |row: &Row<'_>| stored_bucket(row, |name, config| configs.parse(name, config));
     let found = match address {
         BucketAddress::Name(name) => connection
-            .prepare_cached("SELECT config, token, retiring FROM bucket WHERE name = ?1")?
-            .query_row([name.as_str()], stored_bucket)
+            .prepare_cached("SELECT name, config, token, retiring FROM bucket WHERE name = ?1")?
+            .query_row([name.as_str()], stored)
             .optional()?,
         BucketAddress::DataType { data_group, data_type } => connection
             .prepare_cached(
-                "SELECT config, token, retiring FROM bucket WHERE data_group = ?1 AND data_type = ?2",
+                "SELECT name, config, token, retiring FROM bucket WHERE data_group = ?1 AND data_type = ?2",
             )?
-            .query_row([data_group, data_type], stored_bucket)
+            .query_row([data_group, data_type], stored)
             .optional()?,
     };
-    found.map(parse_bucket).transpose()
+    found.transpose()
 }
 
 pub(super) fn bucket_with_revision(
     connection: &Connection,
+    configs: &Configs,
     address: &BucketAddress,
 ) -> Result<Option<(Bucket, Option<Revision>)>, StorageError> {
-    let Some(bucket) = bucket(connection, address)? else { return Ok(None) };
+    let Some(bucket) = bucket(connection, configs, address)? else { return Ok(None) };
     let revision = views::state(connection, bucket.name())?.revision();
     Ok(Some((bucket, Some(revision))))
 }
 
+/// All buckets whose rows can be read. One that cannot be takes no other along.
 pub(super) fn buckets(connection: &Connection) -> Result<Vec<Bucket>, StorageError> {
+    let (buckets, unreadable) = readable(connection)?;
+    unreadable.iter().for_each(UnreadableBucket::log);
+    Ok(buckets)
+}
+
+pub(super) fn unreadable(connection: &Connection) -> Result<Vec<UnreadableBucket>, StorageError> {
+    readable(connection).map(|(_, unreadable)| unreadable)
+}
+
+fn readable(connection: &Connection) -> Result<(Vec<Bucket>, Vec<UnreadableBucket>), StorageError> {
     let mut statement =
-        connection.prepare_cached("SELECT config, token, retiring FROM bucket ORDER BY number")?;
-    let found = statement.query_map([], stored_bucket)?;
-    found.map(|stored| parse_bucket(stored?)).collect()
+        connection.prepare_cached("SELECT name, config, token, retiring FROM bucket ORDER BY number")?;
+    let mut rows = statement.query([])?;
+    let (mut buckets, mut unreadable) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        match stored_bucket(row, |_, config| configs::parse(config))? {
+            Ok(bucket) => buckets.push(bucket),
+            Err(error) => unreadable.push(UnreadableBucket::new(row.get(0)?, error.cause())),
+        }
+    }
+    Ok((buckets, unreadable))
 }
 
-fn stored_bucket(row: &Row<'_>) -> rusqlite::Result<(String, StoredTokens)> {
-    Ok((row.get(0)?, StoredTokens::of(row, 1)?))
-}
-
-fn parse_bucket((config, tokens): (String, StoredTokens)) -> Result<Bucket, StorageError> {
-    let config = serde_json::from_str(&config)
-        .map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-    Ok(Bucket { config, tokens: tokens.parse()? })
+/// The bucket of a row; the inner error is one of what the row holds.
+fn stored_bucket(
+    row: &Row<'_>,
+    parse: impl Fn(&str, &str) -> Result<BucketConfig, StorageError>,
+) -> rusqlite::Result<Result<Bucket, StorageError>> {
+    let (name, config) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+    let tokens = StoredTokens::of(row, 2)?;
+    Ok(parse(name, config).and_then(|config| Ok(Bucket { config, tokens: tokens.parse()? })))
 }
 
 pub(super) fn save_buckets(
@@ -86,7 +108,7 @@ pub(super) fn save_buckets(
     // Addresses are set in a second step, so that two buckets can change places in one call.
     for save in buckets {
         let address = BucketAddress::Name(save.config.name.clone());
-        save.check(bucket(transaction, &address)?.as_ref())?;
+        save.check(bucket(transaction, &Configs::default(), &address)?.as_ref())?;
     }
     for BucketSave { config, .. } in buckets {
         transaction.execute(

@@ -124,8 +124,9 @@ pub(crate) fn form(
 
 /// The keys that every record of a bucket must have, as far as its schema says so plainly.
 fn required(bucket: &BucketConfig) -> Vec<String> {
-    let schema = bucket.schema.as_ref().and_then(|schema| schema.get("required")?.as_array());
-    let of_schema = schema.into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned));
+    let schema = bucket.schema.as_ref().and_then(|schema| schema.parse().ok());
+    let required = schema.as_ref().and_then(|schema| schema.get("required")?.as_array());
+    let of_schema = required.into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned));
     let mut keys: Vec<String> = bucket.auto_ids.iter().cloned().chain(of_schema).collect();
     keys.sort();
     keys.dedup();
@@ -229,7 +230,7 @@ mod tests {
     fn bucket() -> BucketConfig {
         let mut bucket = BucketConfig::new(BucketName::parse("foo").expect("a name"));
         bucket.auto_ids = vec!["kind".to_owned()];
-        bucket.schema = Some(json!({"required": ["kind", "count"]}));
+        bucket.schema = Some(json!({"required": ["kind", "count"]}).into());
         bucket
     }
 

@@ -88,8 +88,8 @@ async fn where_the_store_fails_the_file_waits_on() {
 #[rocket::async_test]
 async fn a_column_of_times_is_chosen_for_the_preview() {
     let (app, mut bucket, _folder) = app_with_bucket().await;
-    bucket.config.schema = Some(serde_json::json!({"required": ["_timestamp"]}));
-    let reader = Reader::of(&app, &bucket).expect("a schema");
+    bucket.config.schema = Some(serde_json::json!({"required": ["_timestamp"]}).into());
+    let reader = Reader::of(&app, &bucket).await.expect("a schema");
     let looked = reader.look(&file(FILE), Choice::Preferred).await.expect("an answer");
     let looked = looked.expect("a table");
     assert_eq!((looked.times.len(), looked.checked.records.len()), (1, 2));
