@@ -7,6 +7,6 @@ cargo build --locked --quiet --bin backdrop-read --bin backdrop-write --bin back
 
 test=(cargo test --package backdrop-features --locked --quiet)
 echo "-- features on SQLite"
-BACKDROP_TEST_ENGINE=sqlite "${test[@]}" --test features --test recorded --test crashes
+BACKDROP_TEST_ENGINE=sqlite "${test[@]}" --test features --test recorded --test crashes --test faults
 echo "-- features on MongoDB"
 BACKDROP_TEST_ENGINE=mongodb tools/with-mongodb.sh "${test[@]}" --test features --test recorded --test interruptions

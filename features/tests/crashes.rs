@@ -1,7 +1,10 @@
 //! What is stored when the write app is killed in the middle of its work, on the embedded engine.
 //!
 //! Again and again, on one file: clients store batches as fast as they can, and the app is killed after
-//! some acknowledgements. All that was acknowledged is there then, and no batch in part.
+//! some acknowledgements. All that was acknowledged is there then, and no batch in part. The same with two write
+//! apps on the file, of which one is killed while the other goes on.
+//!
+//! `BACKDROP_TEST_KILLS` says how often an app is killed, in each of both tests.
 
 #![forbid(unsafe_code)]
 
@@ -16,18 +19,18 @@ use anyhow::{Context, ensure};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use reqwest::Method;
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use ledger::{Batch, Ledger, Part, Stored};
+use ledger::{Batch, Ledger, STORED, Stored, number, part, stored};
 use support::database::Engine;
-use support::http::{Client, Request};
+use support::http::Client;
 use support::installation::Installation;
 use support::program::{App, Program};
 
-const ROUNDS: u64 = 50;
+/// How often an app is killed, unless the variable says so.
+const KILLS: u64 = 50;
 const CLIENTS: u64 = 6;
 /// After how many acknowledgements it is killed, at the most.
 const MAX_ACKNOWLEDGED: u64 = 40;
@@ -38,18 +41,37 @@ const NAMED: [u64; 6] = [1, 1, 2, 10, 40, 150];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_writer_is_killed() -> anyhow::Result<()> {
+    kill_again_and_again(1, 5).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_writers_of_one_file_are_killed() -> anyhow::Result<()> {
+    kill_again_and_again(2, 6).await
+}
+
+fn kills() -> anyhow::Result<u64> {
+    match std::env::var("BACKDROP_TEST_KILLS") {
+        Ok(number) => number.parse().context("BACKDROP_TEST_KILLS is no number"),
+        Err(_) => Ok(KILLS),
+    }
+}
+
+/// In each round as many apps write as are wanted, and all of them are killed, one after the other.
+async fn kill_again_and_again(writers: u64, seed: u64) -> anyhow::Result<()> {
     let site = Site::start().await?;
     let mut ledger = Ledger::default();
-    let mut random = StdRng::seed_from_u64(5);
-    for round in 0..ROUNDS {
-        let acknowledgements = random.random_range(1..=MAX_ACKNOWLEDGED);
-        for (batch, acknowledged) in site.crash_after(acknowledgements, round).await? {
+    let mut random = StdRng::seed_from_u64(seed);
+    let rounds = kills()?.div_ceil(writers);
+    for round in 0..rounds {
+        let acknowledgements: Vec<u64> =
+            (0..writers).map(|_| random.random_range(1..=MAX_ACKNOWLEDGED)).collect();
+        for (batch, acknowledged) in site.crash_after(&acknowledgements, round).await? {
             ledger.record(batch, acknowledged);
         }
         let checked = ledger.check(&site.stored().await?);
-        checked.with_context(|| format!("round {round}, killed after {acknowledgements}"))?;
+        checked.with_context(|| format!("round {round}, killed after {acknowledgements:?}"))?;
     }
-    ensure!(ledger.stored() as u64 >= ROUNDS, "{} batches are stored in all", ledger.stored());
+    ensure!(ledger.stored() as u64 >= rounds, "{} batches are stored in all", ledger.stored());
     site.check_each(&ledger).await?;
     site.read.terminate().await?;
     site.read.ended().await.map(drop)
@@ -71,24 +93,30 @@ impl Site {
         Ok(Self { installation, read })
     }
 
-    /// Starts the write app and its clients, and kills it after so many acknowledgements, while the clients
-    /// go on. Answers which batches they sent, and whether each was acknowledged.
-    async fn crash_after(&self, acknowledgements: u64, round: u64) -> anyhow::Result<Vec<(Batch, bool)>> {
-        let write = self.installation.start(App::Write).await?;
+    /// Starts write apps and their clients, and kills one app after the other, each after so many
+    /// acknowledgements more, while the clients go on. Answers which batches they sent, and whether each was
+    /// acknowledged.
+    async fn crash_after(&self, acknowledgements: &[u64], round: u64) -> anyhow::Result<Vec<(Batch, bool)>> {
+        let mut apps = Vec::new();
+        for _ in acknowledgements {
+            apps.push(self.installation.start(App::Write).await?);
+        }
         let (acknowledge, mut acknowledged) = mpsc::unbounded_channel();
         let mut clients = JoinSet::new();
-        for (client, named) in (0..CLIENTS).zip(NAMED) {
-            let pipeline = Pipeline::new(Client::new(write.port())?, client, named, round);
+        for ((client, named), app) in (0..CLIENTS).zip(NAMED).zip(apps.iter().cycle()) {
+            let pipeline = Pipeline::new(Client::new(app.port())?, client, named, round);
             clients.spawn(pipeline.send_until_killed(acknowledge.clone()));
         }
         drop(acknowledge);
-        for _ in 0..acknowledgements {
-            if acknowledged.recv().await.is_none() {
-                // The clients have ended, and say why.
-                break;
+        for (app, acknowledgements) in apps.into_iter().zip(acknowledgements) {
+            for _ in 0..*acknowledgements {
+                if acknowledged.recv().await.is_none() {
+                    // The clients have ended, and say why.
+                    break;
+                }
             }
+            app.kill().await?;
         }
-        write.kill().await?;
         let sent: Vec<_> = clients.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
         Ok(sent.into_iter().flatten().collect())
     }
@@ -100,14 +128,7 @@ impl Site {
     }
 
     async fn stored(&self) -> anyhow::Result<Stored> {
-        let groups = self.get("?group_by=batch&group_by=part&collect=place:sum&flatten=true").await?;
-        let parse = |group: &Json| {
-            Ok((
-                (number(group, "batch")?, part(group)?),
-                (number(group, "_count")?, number(group, "place:sum")?),
-            ))
-        };
-        groups.iter().map(parse).collect()
+        stored(&self.get(STORED).await?)
     }
 
     /// Looks at every single record: none is there twice, and each is of a batch as large as it says.
@@ -152,7 +173,7 @@ impl Pipeline {
         loop {
             let batch = self.make_batch();
             // It breaks off wherever it is when the app is killed.
-            let Ok(answer) = self.http.send(post_of(&batch)).await else {
+            let Ok(answer) = self.http.send(batch.post()).await else {
                 sent.push((batch, false));
                 return Ok(sent);
             };
@@ -169,24 +190,4 @@ impl Pipeline {
         self.number += 1;
         Batch { number: self.number, client: self.client, added, named }
     }
-}
-
-fn post_of(batch: &Batch) -> Request {
-    let headers = [("Content-Type", "application/json"), ("Authorization", "Bearer token")];
-    Request {
-        method: Method::POST,
-        path: "/foo".to_owned(),
-        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        body: Some(json!(batch.records()).to_string().into_bytes()),
-    }
-}
-
-fn number(record: &Json, key: &str) -> anyhow::Result<u64> {
-    let number = &record[key];
-    let whole = number.as_u64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok());
-    whole.with_context(|| format!("no {key} in {record}"))
-}
-
-fn part(record: &Json) -> anyhow::Result<Part> {
-    Part::parse(record["part"].as_str().context("no part")?)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Installation {
     database: Database,
     folder: TempDir,
     settings: BTreeMap<String, String>,
+    /// How large the files of what is started may become, in bytes.
+    file_limit: Option<u64>,
     /// Whether the settings say which ports to listen on, and not the command line.
     ports_are_settings: bool,
 }
@@ -47,7 +49,7 @@ impl Installation {
             ("BACKDROP_MANAGEMENT_TOKEN", MANAGEMENT_TOKEN.to_owned()),
         ];
         let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Ok(Self { database, folder, settings, ports_are_settings: false })
+        Ok(Self { database, folder, settings, file_limit: None, ports_are_settings: false })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -57,6 +59,11 @@ impl Installation {
     /// Sets a setting of what is started from now on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.settings.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Bounds how large files may become of what is started from now on.
+    pub(crate) fn limit_files(&mut self, bytes: Option<u64>) {
+        self.file_limit = bytes;
     }
 
     /// Leaves a setting at its default.
@@ -122,7 +129,17 @@ impl Installation {
 
     /// A program with our settings and none from outside.
     fn command(&self, app: App) -> anyhow::Result<Command> {
-        let mut command = Command::new(binaries()?.join(app.binary()));
+        let binary = binaries()?.join(app.binary());
+        let mut command = match self.file_limit {
+            None => Command::new(binary),
+            Some(bytes) => {
+                let mut command = Command::new("sh");
+                // A write beyond the limit is then an error, and no signal.
+                let script = format!("trap '' XFSZ; exec prlimit --fsize={bytes}: \"$@\"");
+                command.args(["-c", &script, "sh"]).arg(binary);
+                command
+            }
+        };
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("BACKDROP_") {
                 command.env_remove(name);

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
+use reqwest::Method;
 use serde_json::{Value as Json, json};
+
+use crate::support::http::Request;
 
 /// What a client sends in one request: records that are added, and records that replace those of the
 /// client's batch before it.
@@ -18,6 +21,17 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// The request that stores it in the bucket `foo`.
+    pub(crate) fn post(&self) -> Request {
+        let headers = [("Content-Type", "application/json"), ("Authorization", "Bearer token")];
+        Request {
+            method: Method::POST,
+            path: "/foo".to_owned(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            body: Some(json!(self.records()).to_string().into_bytes()),
+        }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.added + self.named
     }
@@ -147,4 +161,26 @@ fn is_whole(number: u64, part: Part, length: u64, stored: &Stored) -> anyhow::Re
         "of {length} {part:?} records {count} are there, whose places add up to {sum}"
     );
     Ok(true)
+}
+
+/// Asks a bucket for what [`stored`] reads.
+pub(crate) const STORED: &str = "?group_by=batch&group_by=part&collect=place:sum&flatten=true";
+
+/// What is stored, of groups that the read app answers with.
+pub(crate) fn stored(groups: &[Json]) -> anyhow::Result<Stored> {
+    let parse = |group: &Json| {
+        let key = (number(group, "batch")?, part(group)?);
+        Ok((key, (number(group, "_count")?, number(group, "place:sum")?)))
+    };
+    groups.iter().map(parse).collect()
+}
+
+pub(crate) fn number(record: &Json, key: &str) -> anyhow::Result<u64> {
+    let number = &record[key];
+    let whole = number.as_u64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok());
+    whole.with_context(|| format!("no {key} in {record}"))
+}
+
+pub(crate) fn part(record: &Json) -> anyhow::Result<Part> {
+    Part::parse(record["part"].as_str().context("no part")?)
 }

@@ -109,6 +109,14 @@ impl Program {
         Ok(())
     }
 
+    /// Lets the files of a program that was started with a limit grow again.
+    pub(crate) async fn lift_limit(&self) -> anyhow::Result<()> {
+        let id = self.child.id().context("it has ended")?.to_string();
+        let status = Command::new("prlimit").args(["--pid", &id, "--fsize=unlimited:"]).status().await?;
+        ensure!(status.success(), "prlimit ended with {status}");
+        Ok(())
+    }
+
     /// Ends the program as a crash does.
     pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
         Ok(self.child.kill().await?)
