@@ -26,15 +26,13 @@ impl Schemas {
     pub(crate) async fn of(&self, bucket: &BucketConfig) -> Result<Option<Arc<RecordSchema>>, ApiError> {
         let Some(text) = &bucket.schema else { return Ok(None) };
         let known = self.known(&bucket.name, text);
-        let schema = match known {
-            Some(known) => known,
-            None => {
-                let (parsed, text) = (text.clone(), text.clone());
-                let schema =
-                    spawn_blocking(move || compile(&parsed)).await.map_err(|_| ApiError::Internal)?;
-                self.keep(&bucket.name, Compiled { text, schema: schema.clone() });
-                schema
-            }
+        let schema = if let Some(known) = known {
+            known
+        } else {
+            let (parsed, text) = (text.clone(), text.clone());
+            let schema = spawn_blocking(move || compile(&parsed)).await.map_err(|_| ApiError::Internal)?;
+            self.keep(&bucket.name, Compiled { text, schema: schema.clone() });
+            schema
         };
         schema.map(Some).map_err(ApiError::UnusableSchema)
     }

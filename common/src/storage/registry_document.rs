@@ -440,7 +440,7 @@ mod tests {
         .join("\n");
         assert!(!messages.contains("cret"), "{messages}");
         insta::assert_snapshot!(messages, @r#"
-        it is damaged: BSON error. Kind: An IO error occurred. Message: failed to fill whole buffer.
+        it is damaged: BSON error. Kind: Malformed BSON bytes. Message: document too short.
         bucket without a name: name must be a bucket name (a letter, then letters, digits, "_", "." or "-"), not null
         bucket "1foo": name must be a bucket name (a letter, then letters, digits, "_", "." or "-"), not "1foo"
         bucket "foo": capped_size must be a number of bytes or null, not 1.5

@@ -62,6 +62,7 @@ impl Installation {
     }
 
     /// Bounds how large files may become of what is started from now on.
+    #[allow(dead_code, reason = "only the tests of faults need it")]
     pub(crate) fn limit_files(&mut self, bytes: Option<u64>) {
         self.file_limit = bytes;
     }

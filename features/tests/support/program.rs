@@ -110,6 +110,7 @@ impl Program {
     }
 
     /// Lets the files of a program that was started with a limit grow again.
+    #[allow(dead_code, reason = "only the tests of faults need it")]
     pub(crate) async fn lift_limit(&self) -> anyhow::Result<()> {
         let id = self.child.id().context("it has ended")?.to_string();
         let status = Command::new("prlimit").args(["--pid", &id, "--fsize=unlimited:"]).status().await?;

@@ -83,7 +83,7 @@ async fn a_manifest_is_a_small_plain_file() {
         fs::File::create(path).and_then(|file| file.set_len(1 << 40)).expect("a file");
     })
     .await;
-    let nested = [b"{\"format\":".as_slice(), &[b'['; 20_000]].concat();
+    let nested = [b"{\"format\":".as_slice(), &vec![b'['; 20_000]].concat();
     check("it is damaged", &|path| fs::write(path, &nested).expect("a file")).await;
 }
 
